@@ -1,0 +1,75 @@
+# The front door. Each target first sees to the Debian packages that it needs (scripts/dependencies, packages.txt).
+# Variables: JOBS (parallel jobs), PREFIX and DESTDIR (make install), ARGS (passed on by make test to ctest).
+
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+FUZZ_SECONDS ?= 30
+BUILD := build
+# ON in the continuous build.
+WERROR := $(or $(CAUSEWAY_WERROR),OFF)
+
+CONFIGURE = cmake --preset $(1) --log-level=WARNING -DCAUSEWAY_WERROR=$(WERROR) $(2) >/dev/null
+COMPILE = NINJA_STATUS='[%f/%t] ' cmake --build $(1) -j $(JOBS) --target $(2)
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test check bench install uninstall format lint sanitize asan tsan fuzz clean help
+
+build: ## build the library, the programs and the examples (the default)
+	@scripts/dependencies build
+	@$(call CONFIGURE,release)
+	@$(call COMPILE,$(BUILD),programs)
+
+demo: ## sandboxed partitions exchange files through the adapter, a stranger is refused, and the figures
+	@scripts/dependencies build demo
+	@$(call CONFIGURE,release)
+	@$(call COMPILE,$(BUILD),programs)
+	@$(BUILD)/bin/causeway demo
+
+test: ## build and run every test and check; ARGS='-R name' picks some
+	@scripts/dependencies build demo test
+	@$(call CONFIGURE,release,-DCAUSEWAY_TESTS=ON)
+	@$(call COMPILE,$(BUILD),all)
+	@scripts/run_tests $(BUILD) -j $(JOBS) $(ARGS)
+
+sanitize: asan tsan ## the unit, conformance, hostile and fuzz tests under AddressSanitizer, then ThreadSanitizer
+
+asan tsan:
+	@scripts/dependencies build demo test
+	@$(call CONFIGURE,$@,-DCAUSEWAY_TESTS=ON)
+	@$(call COMPILE,build-$@,tests)
+	@scripts/run_tests build-$@ -j $(JOBS) -L '^(unit|conformance|hostile|fuzz)$$' $(ARGS)
+
+fuzz: ## fuzz every target with libFuzzer for FUZZ_SECONDS each
+	@scripts/dependencies build fuzz
+	@$(call CONFIGURE,fuzz)
+	@$(call COMPILE,build-fuzz,fuzzers)
+	@scripts/run_fuzzers build-fuzz $(FUZZ_SECONDS)
+
+bench: ## build and run the benchmarks
+	@scripts/dependencies build bench
+	@$(call CONFIGURE,release,-DCAUSEWAY_BENCH=ON)
+	@$(call COMPILE,$(BUILD),programs benchmarks)
+	@scripts/run_benchmarks $(BUILD)
+
+install: build ## install under PREFIX (default /usr/local), into DESTDIR
+	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' --strip
+
+format: ## reformat the C++ sources in place
+	@scripts/dependencies lint
+	@scripts/format
+
+lint: ## clang-format check and clang-tidy
+	@scripts/dependencies build test lint
+	@scripts/format --check
+	@$(call CONFIGURE,release,-DCAUSEWAY_TESTS=ON)
+	@scripts/lint $(BUILD) $(JOBS)
+
+clean: ## remove every build folder
+	rm -rf build build-debug build-asan build-tsan build-fuzz
+
+help: ## this list
+	@echo 'Targets of Causeway (variables: JOBS PREFIX DESTDIR ARGS FUZZ_SECONDS):'
+	@awk -F ':.*## ' '/^[a-z]+[a-z ]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

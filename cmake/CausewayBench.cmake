@@ -1,0 +1,15 @@
+# bench/*.cpp: one program each, on Google Benchmark where it is installed. Built by `make bench` only.
+
+add_custom_target(benchmarks)
+file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
+if(NOT sources)
+    return()
+endif()
+find_package(benchmark REQUIRED)
+causeway_rooms(rooms)
+foreach(source IN LISTS sources)
+    get_filename_component(stem ${source} NAME_WE)
+    add_executable(bench_${stem} ${source})
+    target_link_libraries(bench_${stem} PRIVATE ${rooms} benchmark::benchmark)
+    add_dependencies(benchmarks bench_${stem})
+endforeach()

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Every header compiles by itself, twice in one file, with the flags that matter; causeway.h also as C11.
+# timeout: 600
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+cd "$CAUSEWAY_SOURCE"
+
+cxx=${CAUSEWAY_CXX:-c++}
+cc=${CAUSEWAY_CC:-cc}
+flags=(-fsyntax-only -Wall -Wextra -Wpedantic -Werror -I include -I src)
+
+folders=()
+for folder in include src apps; do
+    if [ -d "$folder" ]; then folders+=("$folder"); fi
+done
+mapfile -t headers < <(find "${folders[@]}" -name '*.hpp' | LC_ALL=C sort)
+
+# A header of a program also sees that program's own folder, as its sources do.
+compile() {
+    local header=$1 own=() errors=$TEST_TMP/error.${1//\//-}
+    if [[ $header == apps/*/* ]]; then
+        own=(-I "$(cut -d / -f 1-2 <<<"$header")")
+    fi
+    if ! printf '#include "%s"\n#include "%s"\n' "$PWD/$header" "$PWD/$header" |
+        "$cxx" -std=c++20 "${flags[@]}" "${own[@]}" -x c++ - 2>"$errors"; then
+        printf '%s does not compile alone:\n%s\n' "$header" "$(head -n 5 "$errors")"
+        touch "$TEST_TMP/bad"
+    fi
+}
+
+running=0
+for header in "${headers[@]}"; do
+    compile "$header" &
+    running=$((running + 1))
+    if [ "$running" -ge "$(nproc)" ]; then
+        wait -n
+        running=$((running - 1))
+    fi
+done
+wait
+
+c_header=include/causeway/causeway.h
+if [ -e "$c_header" ]; then
+    for language in c c++; do
+        standard=$([ "$language" = c ] && echo c11 || echo c++20)
+        compiler=$([ "$language" = c ] && echo "$cc" || echo "$cxx")
+        if ! printf '#include <causeway/causeway.h>\n#include <causeway/causeway.h>\n' |
+            "$compiler" -std="$standard" "${flags[@]}" -x $language -; then
+            echo "$c_header does not compile alone as $standard"
+            touch "$TEST_TMP/bad"
+        fi
+    done
+fi
+
+# The check sees a header that needs another one first.
+mkdir -p "$TEST_TMP/self"
+echo 'inline std::size_t size() { return 0; }' >"$TEST_TMP/self/needy.hpp"
+if printf '#include "%s"\n' "$TEST_TMP/self/needy.hpp" |
+    "$cxx" -std=c++20 "${flags[@]}" -x c++ - 2>"$TEST_TMP/error"; then
+    fail "a header that lacks an #include passes"
+fi
+
+if [ -e "$TEST_TMP/bad" ]; then
+    exit 1
+fi
+echo "${#headers[@]} headers compile alone"
