@@ -1,0 +1,299 @@
+// Control plane: fixed, versioned requests and replies over one SOCK_SEQPACKET connection.
+//
+// One request is outstanding at a time; one message carries at most one descriptor (SCM_RIGHTS).
+// Every message begins with a Header whose size counts the whole message. A structure may grow at
+// its end: the receiver takes what it knows, treats what is missing as zero, and refuses a tail it
+// does not know unless that tail is zero. A failed request is answered by an ErrorReply.
+//
+// Strings are NUL-padded and NUL-terminated. Names match [A-Za-z0-9._-]{1,63}.
+#pragma once
+
+#include <causeway/abi/queue_pair.hpp>
+#include <causeway/abi/status.hpp>
+#include <cstddef>
+#include <cstdint>
+
+namespace causeway::abi {
+
+inline constexpr std::uint16_t kMajor = 1;
+inline constexpr std::uint16_t kMinor = 0;
+
+inline constexpr std::size_t kNameSize = 64;
+inline constexpr std::size_t kTargetSize = 2 * kNameSize;  // "partition/service"
+inline constexpr std::size_t kMaxMessage = 4096;
+inline constexpr std::uint64_t kRegionPart = std::uint64_t{64} << 20;  // bytes in one memfd
+inline constexpr std::uint64_t kMaxRegion = std::uint64_t{1} << 40;
+
+enum class Request : std::uint16_t {
+    attach = 1,
+    open_doorbell = 2,
+    wakeup_socket = 3,
+    close_doorbell = 4,
+    register_region = 5,
+    deregister_region = 6,
+    region_status = 7,
+    create_queue_pair = 8,
+    listen = 9,
+    close_listener = 10,
+    connect = 11,
+    accept = 12,
+    disconnect = 13,
+    stats = 14,
+};
+inline constexpr std::uint16_t kReplyBit = 0x8000;  // type of a reply = request | kReplyBit
+
+struct Header {
+    std::uint32_t size;      // of the whole message
+    std::uint16_t type;      // Request, with kReplyBit in a reply
+    std::uint16_t flags;     // zero
+    std::uint32_t sequence;  // chosen by the client, returned in the reply
+    std::int32_t error;      // abi::Error; zero in requests
+};
+static_assert(sizeof(Header) == 16);
+
+struct ErrorReply {
+    Header header;
+    char text[496];  // what was wrong, and what to do
+};
+static_assert(sizeof(ErrorReply) == 512);
+
+// --- attach: the first request. An empty name on the open entrance attaches an observer, which may
+// only ask for stats; on a named entrance an empty name means the entrance's own.
+struct AttachRequest {
+    Header header;
+    std::uint16_t major_least;
+    std::uint16_t major_most;
+    std::uint32_t features;
+    char name[kNameSize];
+};
+struct AttachReply {
+    Header header;
+    std::uint16_t major;
+    std::uint16_t minor;
+    std::uint32_t features;
+    std::uint32_t session;
+    std::uint32_t movers;
+    std::uint64_t max_bytes;  // quotas of this partition
+    std::uint32_t max_regions;
+    std::uint32_t max_queue_pairs;
+    char name[kNameSize];  // under which the partition is known now
+    char adapter_version[32];
+};
+static_assert(sizeof(AttachRequest) == 88 && sizeof(AttachReply) == 144);
+
+// --- doorbells (abi/doorbell.hpp). A completion queue is, to the adapter, a doorbell. The reply
+// carries the descriptor of its memory; wakeup_socket then fetches this side's end of its
+// socketpair, once.
+enum class DoorbellKind : std::uint32_t { events = 0, mover = 1, completions = 2 };
+
+struct OpenDoorbellRequest {
+    Header header;
+    std::uint32_t kind;   // DoorbellKind
+    std::uint32_t index;  // mover: which one
+};
+struct OpenDoorbellReply {
+    Header header;
+    std::uint32_t doorbell;
+    std::uint32_t reserved;
+};
+struct DoorbellRequest {  // wakeup_socket (reply: Header and descriptor), close_doorbell (Header)
+    Header header;
+    std::uint32_t doorbell;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(OpenDoorbellRequest) == 24 && sizeof(OpenDoorbellReply) == 24);
+static_assert(sizeof(DoorbellRequest) == 24);
+
+// --- regions. A region of more than kRegionPart bytes is registered part by part, each message
+// with one sealed and filled memfd; the reply to the last part carries the handle.
+namespace right {
+inline constexpr std::uint32_t kRemoteWrite = 1;
+inline constexpr std::uint32_t kRemoteRead = 2;
+inline constexpr std::uint32_t kAppend = 4;
+inline constexpr std::uint32_t kExportable = 8;  // may be granted to a direct peer
+inline constexpr std::uint32_t kAll = 15;
+}  // namespace right
+
+struct RegisterRequest {
+    Header header;
+    std::uint64_t size;     // of the whole region, bytes, a multiple of 4096
+    std::uint64_t address;  // registered base: virtual address of its first byte
+    std::uint32_t rights;
+    std::uint32_t part;   // 0 .. parts-1, in order
+    std::uint32_t parts;  // size / kRegionPart, rounded up
+    std::uint32_t reserved;
+};
+struct RegisterReply {
+    Header header;
+    std::uint32_t handle;  // zero until the last part
+    std::uint32_t generation;
+    std::uint32_t network_id;
+    std::uint32_t reserved;
+};
+struct RegionRequest {  // deregister_region (reply: Header), region_status
+    Header header;
+    std::uint32_t handle;
+    std::uint32_t generation;
+};
+struct RegionStatusReply {
+    Header header;
+    std::uint64_t size;
+    std::uint64_t append_offset;  // where the next Append will go
+    std::uint32_t rights;
+    std::uint32_t network_id;
+};
+static_assert(sizeof(RegisterRequest) == 48 && sizeof(RegisterReply) == 32);
+static_assert(sizeof(RegionRequest) == 24 && sizeof(RegionStatusReply) == 40);
+
+// --- queue pairs
+enum class Patience : std::uint32_t {  // of a sender whose peer has posted no receive
+    block = 0,
+    error = 1,
+    bounded = 2,
+};
+enum class Executor : std::uint32_t { any = 0, adapter = 1, direct = 2, link = 3 };
+
+struct CreateQueuePairRequest {
+    Header header;
+    QueuePairShape shape;
+    std::uint32_t completions;  // doorbell of the completion queue
+    std::uint32_t patience;     // abi::Patience
+    std::uint64_t patience_ns;  // bounded: how long
+};
+struct CreateQueuePairReply {  // with the descriptor of the queue pair's memory
+    Header header;
+    std::uint32_t queue_pair;
+    std::uint32_t mover;  // whose doorbell to ring
+    std::uint32_t doorbell_bit;
+    std::uint32_t ready_bit;
+    std::uint64_t memory_size;
+};
+struct ListenRequest {
+    Header header;
+    char service[kNameSize];
+    std::uint32_t backlog;
+    std::uint32_t reserved;
+};
+struct ListenReply {
+    Header header;
+    std::uint32_t listener;
+    std::uint32_t reserved;
+};
+struct CloseListenerRequest {
+    Header header;
+    std::uint32_t listener;
+    std::uint32_t reserved;
+};
+struct ConnectRequest {
+    Header header;
+    std::uint32_t queue_pair;
+    std::uint32_t executor;  // abi::Executor: the one wanted
+    char target[kTargetSize];
+};
+struct ConnectReply {  // the queue pair is connecting now; its state line says what came of it
+    Header header;
+    std::uint32_t executor;  // abi::Executor: the one chosen
+    std::uint32_t reserved;
+};
+struct AcceptRequest {
+    Header header;
+    std::uint32_t listener;
+    std::uint32_t queue_pair;  // idle; becomes the accepting end
+};
+struct AcceptReply {
+    Header header;
+    std::uint32_t executor;
+    std::uint32_t reserved;
+    char peer[kNameSize];  // the connecting partition
+};
+struct DisconnectRequest {  // ends and frees the queue pair; reply: Header
+    Header header;
+    std::uint32_t queue_pair;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(CreateQueuePairRequest) == 48 && sizeof(CreateQueuePairReply) == 40);
+static_assert(sizeof(ListenRequest) == 88 && sizeof(ListenReply) == 24);
+static_assert(sizeof(CloseListenerRequest) == 24 && sizeof(ConnectRequest) == 152);
+static_assert(sizeof(ConnectReply) == 24 && sizeof(AcceptRequest) == 24);
+static_assert(sizeof(AcceptReply) == 88 && sizeof(DisconnectRequest) == 24);
+
+// --- stats: rows of one kind, a page at a time. A partition on a named entrance sees its own rows
+// and the queue pairs it takes part in; the open entrance sees all.
+enum class StatsKind : std::uint32_t { adapter = 0, partitions = 1, queue_pairs = 2, regions = 3 };
+
+struct StatsRequest {
+    Header header;
+    std::uint32_t kind;    // StatsKind
+    std::uint32_t cursor;  // 0, or `next` of the page before
+};
+struct StatsReply {  // followed by `rows` structures of `row_size` bytes
+    Header header;
+    std::uint32_t rows;
+    std::uint32_t row_size;
+    std::uint32_t next;  // cursor of the next page; 0: no more
+    std::uint32_t reserved;
+};
+static_assert(sizeof(StatsRequest) == 24 && sizeof(StatsReply) == 32);
+
+struct AdapterRow {
+    char version[32];
+    std::uint16_t major;
+    std::uint16_t minor;
+    std::uint32_t pid;
+    std::uint64_t uptime_ns;
+    std::uint32_t movers;
+    std::uint32_t partitions;
+    std::uint32_t queue_pairs;
+    std::uint32_t regions;
+    std::uint32_t open_files;
+    std::uint32_t mappings;
+    std::uint64_t registered_bytes;
+    std::uint64_t refused;  // attach attempts and connects refused since the start
+    char copy_kernels[128];
+};
+struct PartitionRow {
+    char name[kNameSize];
+    char entrance[kNameSize];  // "open" or the name of the entrance
+    std::uint32_t session;
+    std::uint32_t pid;
+    std::uint32_t uid;
+    std::uint32_t regions;
+    std::uint32_t queue_pairs;
+    std::uint32_t listeners;
+    std::uint64_t registered_bytes;
+    std::uint64_t operations;  // executed on its behalf
+    std::uint64_t bytes;
+    std::uint64_t mover_ns;
+};
+struct QueuePairRow {
+    char partition[kNameSize];
+    char peer[kNameSize];
+    char service[kNameSize];
+    char why[kNameSize];  // why this executor
+    std::uint32_t id;
+    std::uint32_t peer_id;
+    std::uint32_t state;     // QueuePairState
+    std::uint32_t reason;    // Error
+    std::uint32_t executor;  // abi::Executor
+    std::uint32_t mover;
+    std::uint32_t outstanding;  // send descriptors posted and not yet completed
+    std::uint32_t receives;     // posted and not yet consumed
+    std::uint64_t operations;
+    std::uint64_t bytes;
+    std::uint64_t errors;
+    std::uint64_t stalls;  // times a send waited for a receive or for room among the completions
+    std::uint64_t stall_ns;
+};
+struct RegionRow {
+    char partition[kNameSize];
+    std::uint32_t network_id;
+    std::uint32_t handle;
+    std::uint32_t rights;
+    std::uint32_t reserved;
+    std::uint64_t size;
+    std::uint64_t append_offset;
+};
+static_assert(sizeof(AdapterRow) == 216 && sizeof(PartitionRow) == 184);
+static_assert(sizeof(QueuePairRow) == 328 && sizeof(RegionRow) == 96);
+
+}  // namespace causeway::abi

@@ -1,0 +1,272 @@
+/* Causeway: memory-speed transfers between the partitions of a host.
+ *
+ * The stable C ABI of libcauseway.so.1. C++ programs use causeway.hpp, a header-only layer on it.
+ *
+ * Threading: a partition's control calls (everything that takes cw_partition) may be made from any
+ * thread. A completion queue and the queue pairs that complete to it belong to one thread at a
+ * time; different completion queues may be used by different threads at once.
+ *
+ * Ownership: every object is freed by its own close call; closing a partition ends everything that
+ * was made from it, after which only the close calls of those objects may still be made.
+ *
+ * Errors: functions return CW_OK or a cw_error; cw_error_text() then says, for the calling thread,
+ * what was wrong and what to do. Nothing here throws, aborts or blocks unless it says so.
+ *
+ * Fork: after fork() every call in the child fails with CW_ERROR_FORKED and the parent is
+ * undisturbed; the child may attach anew.
+ */
+#ifndef CAUSEWAY_H
+#define CAUSEWAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define CW_API __attribute__((visibility("default")))
+#define CW_CHECK __attribute__((warn_unused_result))
+#else
+#define CW_API
+#define CW_CHECK
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum cw_error {
+    CW_OK = 0,
+    CW_ERROR_INVALID_ARGUMENT = 1,
+    CW_ERROR_NO_ADAPTER = 2, /* nothing listens at the socket path */
+    CW_ERROR_DENIED = 3,
+    CW_ERROR_NAME_IN_USE = 4,
+    CW_ERROR_NOT_FOUND = 5,
+    CW_ERROR_NO_MEMORY = 6,
+    CW_ERROR_LIMIT_REACHED = 7,
+    CW_ERROR_TIMED_OUT = 8,
+    CW_ERROR_AGAIN = 9, /* nothing there yet, or a queue is full */
+    CW_ERROR_PEER_GONE = 10,
+    CW_ERROR_PROTOCOL = 11,
+    CW_ERROR_VERSION = 12,
+    CW_ERROR_FORKED = 13,
+    CW_ERROR_SYSTEM = 14,
+    CW_ERROR_WRONG_STATE = 15,
+    CW_ERROR_ADAPTER_GONE = 16,
+    CW_ERROR_UNSUPPORTED = 17
+} cw_error;
+
+typedef enum cw_status { /* how a descriptor ended */
+    CW_SUCCESS = 0,
+    CW_LOCAL_LENGTH = 1,
+    CW_LOCAL_PROTECTION = 2,
+    CW_REMOTE_ACCESS = 3,
+    CW_REMOTE_LENGTH = 4,
+    CW_RECEIVER_NOT_READY = 5,
+    CW_BAD_DESCRIPTOR = 6,
+    CW_FLUSHED = 7,
+    CW_PEER_GONE = 8,
+    CW_DENIED = 9
+} cw_status;
+
+typedef enum cw_opcode {
+    CW_SEND = 1,
+    CW_RECEIVE = 2,
+    CW_WRITE = 3,
+    CW_READ = 4,
+    CW_APPEND = 5,
+    CW_NOP = 6
+} cw_opcode;
+
+/* Rights of a region (bits). Its owner may always use it as a local buffer. */
+#define CW_ACCESS_LOCAL 0u
+#define CW_ACCESS_REMOTE_WRITE 1u
+#define CW_ACCESS_REMOTE_READ 2u
+#define CW_ACCESS_APPEND 4u
+#define CW_ACCESS_EXPORTABLE 8u
+
+/* Flags of cw_region_allocate. */
+#define CW_HUGE_PAGES 1u    /* fails with CW_ERROR_NO_MEMORY where the system has none free */
+#define CW_ZERO_BASED 2u    /* remote addresses count from 0 instead of the owner's pointer */
+
+/* Flags of a post. */
+#define CW_UNSIGNALED 1u /* no completion on success */
+#define CW_FENCE 2u      /* flushed if a descriptor since the previous fence has failed */
+#define CW_IMMEDIATE 4u  /* deliver `immediate`; a Write then consumes a posted receive */
+
+typedef struct cw_partition cw_partition;
+typedef struct cw_region cw_region;
+typedef struct cw_completion_queue cw_completion_queue;
+typedef struct cw_queue_pair cw_queue_pair;
+typedef struct cw_listener cw_listener;
+
+/* A piece of a local region: `length` bytes at `address` (a pointer into it). */
+typedef struct cw_slice {
+    void* address;
+    uint32_t length;
+    uint32_t handle; /* of the region, see cw_region_handle */
+} cw_slice;
+
+/* A place in a region of the peer, as its owner made it known. */
+typedef struct cw_remote {
+    uint32_t handle;
+    uint32_t generation;
+    uint64_t address; /* ignored by Append */
+} cw_remote;
+
+typedef struct cw_completion {
+    uint64_t id; /* given with the post */
+    cw_queue_pair* queue_pair;
+    void* user;         /* of that queue pair */
+    uint32_t status;    /* cw_status */
+    uint32_t opcode;    /* cw_opcode; a receive consumed by Write with immediate says CW_WRITE */
+    uint32_t length;    /* bytes moved */
+    uint32_t immediate; /* valid if has_immediate */
+    uint32_t has_immediate;
+    uint32_t reserved;
+    uint64_t offset; /* Append: where in the destination region the data begins */
+} cw_completion;
+
+/* ---- general */
+
+CW_API const char* cw_version_string(void);
+CW_API const char* cw_error_name(int error);   /* "denied", ... */
+CW_API const char* cw_status_name(int status); /* "remote_access", ... */
+/* Text of the calling thread's last error; valid until its next failing call. Never NULL. */
+CW_API const char* cw_error_text(void);
+
+/* ---- partition */
+
+typedef struct cw_attach_options {
+    size_t size;        /* sizeof(cw_attach_options): lets the structure grow */
+    const char* socket; /* NULL: $CAUSEWAY_SOCKET, /run/causeway/fabric.sock,
+                           $XDG_RUNTIME_DIR/causeway/fabric.sock, in this order */
+    const char* name;   /* of the partition; NULL on a named entrance: the entrance's */
+} cw_attach_options;
+
+/* Joins the fabric. Errors: NO_ADAPTER, DENIED, NAME_IN_USE, VERSION, INVALID_ARGUMENT. */
+CW_API CW_CHECK int cw_partition_attach(const cw_attach_options* options, cw_partition** out);
+CW_API void cw_partition_close(cw_partition* partition);
+CW_API const char* cw_partition_name(const cw_partition* partition);
+CW_API const char* cw_partition_socket(const cw_partition* partition);
+/* Becomes readable when the partition has an event (a connection is wanted, a queue pair changed
+ * its state): for an application's own epoll loop. Level-triggered; cw_partition_process_events
+ * clears it. Owned by the partition. */
+CW_API int cw_partition_event_fd(const cw_partition* partition);
+CW_API CW_CHECK int cw_partition_process_events(cw_partition* partition);
+
+/* ---- regions */
+
+/* Allocates `size` bytes (rounded up to pages) of registered memory, filled with zeros.
+ * Errors: NO_MEMORY, LIMIT_REACHED, INVALID_ARGUMENT, ADAPTER_GONE. Takes milliseconds. */
+CW_API CW_CHECK int cw_region_allocate(cw_partition* partition, size_t size, uint32_t access,
+                                       uint32_t flags, cw_region** out);
+/* Turns page-aligned private memory of the caller into a region at the same address: its content is
+ * moved into shareable memory and mapped back in place. Nobody else may touch it meanwhile. When the
+ * region is closed the memory stays mapped and usable, with its content. */
+CW_API CW_CHECK int cw_region_adopt(cw_partition* partition, void* address, size_t size,
+                                    uint32_t access, uint32_t flags, cw_region** out);
+/* Deregisters (effective when it returns: the adapter no longer reaches the memory) and frees. */
+CW_API int cw_region_close(cw_region* region);
+CW_API void* cw_region_data(const cw_region* region);
+CW_API size_t cw_region_size(const cw_region* region);
+CW_API uint32_t cw_region_handle(const cw_region* region);
+/* What a peer needs to reach the byte at `offset`. */
+CW_API cw_remote cw_region_remote(const cw_region* region, size_t offset);
+/* Where the next Append of a peer will go, in bytes from the region's start. */
+CW_API CW_CHECK int cw_region_append_offset(cw_region* region, uint64_t* offset);
+
+/* ---- completion queues */
+
+CW_API CW_CHECK int cw_completion_queue_create(cw_partition* partition, uint32_t entries,
+                                               cw_completion_queue** out);
+CW_API void cw_completion_queue_close(cw_completion_queue* queue);
+/* Takes up to `most` completions without waiting; returns their number, or -cw_error. */
+CW_API int cw_completion_queue_poll(cw_completion_queue* queue, cw_completion* out, int most);
+
+typedef enum cw_wait {
+    CW_WAIT_ADAPTIVE = 0, /* spin briefly, then sleep */
+    CW_WAIT_SPIN = 1,     /* spin, yielding where others need the core */
+    CW_WAIT_BLOCK = 2     /* sleep at once */
+} cw_wait;
+/* As poll, but waits until there is one, at most `timeout_ns` (UINT64_MAX: without limit); 0 on
+ * time-out. */
+CW_API int cw_completion_queue_wait(cw_completion_queue* queue, cw_completion* out, int most,
+                                    uint64_t timeout_ns, cw_wait how);
+/* For an application's own epoll loop: arm, and if nothing was there already (returns 0; 1: poll
+ * first), sleep until the descriptor is readable, then poll again. */
+CW_API int cw_completion_queue_fd(const cw_completion_queue* queue);
+CW_API CW_CHECK int cw_completion_queue_arm(cw_completion_queue* queue);
+
+/* ---- queue pairs */
+
+typedef enum cw_patience { CW_BLOCK = 0, CW_FAIL = 1, CW_BOUNDED = 2 } cw_patience;
+
+typedef struct cw_queue_pair_options {
+    size_t size;                      /* sizeof(cw_queue_pair_options) */
+    cw_completion_queue* completions; /* required */
+    uint32_t send_entries;            /* 0: 64; powers of two */
+    uint32_t receive_entries;         /* 0: 64 */
+    cw_patience patience;             /* when the peer has posted no receive */
+    uint64_t patience_ns;             /* CW_BOUNDED: how long */
+    void* user;                       /* returned in completions */
+    const char* executor;             /* NULL or "any", "adapter", "direct" */
+} cw_queue_pair_options;
+
+typedef enum cw_queue_pair_state {
+    CW_IDLE = 0,
+    CW_CONNECTING = 1,
+    CW_CONNECTED = 2,
+    CW_REFUSED = 3,
+    CW_CLOSED = 4
+} cw_queue_pair_state;
+
+CW_API CW_CHECK int cw_queue_pair_create(cw_partition* partition,
+                                         const cw_queue_pair_options* options,
+                                         cw_queue_pair** out);
+/* Begins to connect an idle queue pair to "partition/service"; with timeout_ns > 0 waits for the
+ * outcome. Errors: NOT_FOUND (no such partition or service), DENIED, LIMIT_REACHED (backlog full),
+ * TIMED_OUT (nobody accepted; the queue pair goes on connecting), PEER_GONE, UNSUPPORTED. */
+CW_API CW_CHECK int cw_queue_pair_connect(cw_queue_pair* pair, const char* target,
+                                          uint64_t timeout_ns);
+CW_API int cw_queue_pair_state_of(const cw_queue_pair* pair); /* cw_queue_pair_state */
+CW_API const char* cw_queue_pair_peer(const cw_queue_pair* pair);     /* partition, "" before */
+CW_API const char* cw_queue_pair_executor(const cw_queue_pair* pair); /* "adapter", ... */
+/* Ends the queue pair at once. Wait for the completions of what matters first. Completions that were
+ * not taken are lost. */
+CW_API void cw_queue_pair_close(cw_queue_pair* pair);
+
+/* Posting. Gather and scatter lists hold at most 32 slices; the memory belongs to the fabric until
+ * the completion. Sends of at most 32 bytes are copied while posting: their memory is free at once.
+ * Errors: AGAIN (queue full: take completions first), INVALID_ARGUMENT (slice outside its region),
+ * WRONG_STATE (queue pair not connecting or connected), PEER_GONE. */
+CW_API CW_CHECK int cw_post_send(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
+                                 uint64_t id, uint32_t flags, uint32_t immediate);
+CW_API CW_CHECK int cw_post_receive(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
+                                    uint64_t id);
+CW_API CW_CHECK int cw_post_write(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
+                                  const cw_remote* remote, uint64_t id, uint32_t flags,
+                                  uint32_t immediate);
+CW_API CW_CHECK int cw_post_read(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
+                                 const cw_remote* remote, uint64_t id, uint32_t flags);
+CW_API CW_CHECK int cw_post_append(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
+                                   const cw_remote* remote, uint64_t id, uint32_t flags);
+
+/* ---- listeners */
+
+CW_API CW_CHECK int cw_listen(cw_partition* partition, const char* service, uint32_t backlog,
+                              cw_listener** out);
+/* Takes the first waiting connection onto the idle queue pair `pair`, waiting at most timeout_ns.
+ * Errors: TIMED_OUT, AGAIN (timeout_ns 0 and nobody waits), WRONG_STATE. */
+CW_API CW_CHECK int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns);
+CW_API void cw_listener_close(cw_listener* listener);
+
+/* ---- stats: rows as in causeway/abi/control.hpp */
+
+/* Asks the adapter at `socket` (NULL: as in attach) for rows of one abi::StatsKind without joining
+ * as a partition; calls `row` for each. */
+CW_API CW_CHECK int cw_stats(const char* socket, uint32_t kind,
+                             void (*row)(const void* data, size_t size, void* user), void* user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,135 @@
+// Causeway, the C++20 API: a header-only layer on the C ABI of causeway.h, which says what threads,
+// forks and owners may do.
+//
+//   auto partition = causeway::Partition::attach("orders").value();
+//   auto memory = partition.allocate(1 << 20, causeway::Access::remote_write).value();
+//   auto queue = partition.create_completion_queue(256).value();
+//   auto pair = partition.connect("billing/invoices", {.completions = queue}).value();
+//   pair.post_send(memory.slice(0, 64), 1).value();
+//   for (const causeway::Completion& c : queue.wait(100ms)) ...
+#pragma once
+
+#include <causeway/completion_queue.hpp>
+#include <causeway/error.hpp>
+#include <causeway/queue_pair.hpp>
+#include <causeway/region.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace causeway {
+
+struct AttachOptions {
+    std::string socket{};  // empty: $CAUSEWAY_SOCKET, then the usual places
+};
+
+class Listener {
+public:
+    Listener() = default;
+    explicit Listener(cw_listener* raw) noexcept : handle_(raw) {}
+
+    // Takes the first waiting connection onto an idle queue pair.
+    [[nodiscard]] Result<void> accept(QueuePair& pair, std::chrono::nanoseconds timeout) {
+        return detail::check(
+            cw_accept(handle_.get(), pair.raw(), static_cast<std::uint64_t>(timeout.count())));
+    }
+    [[nodiscard]] cw_listener* raw() const noexcept { return handle_.get(); }
+
+private:
+    detail::Handle<cw_listener, cw_listener_close> handle_;
+};
+
+class Partition {
+public:
+    // Joins the fabric as `name` (empty on a named entrance: the entrance's name).
+    [[nodiscard]] static Result<Partition> attach(const std::string& name,
+                                                  const AttachOptions& options = {}) {
+        const cw_attach_options raw{sizeof(cw_attach_options),
+                                    options.socket.empty() ? nullptr : options.socket.c_str(),
+                                    name.empty() ? nullptr : name.c_str()};
+        return make<Partition>([&](cw_partition** out) { return cw_partition_attach(&raw, out); });
+    }
+
+    // Registered memory, zeroed; `size` in bytes is rounded up to pages.
+    [[nodiscard]] Result<Region> allocate(std::size_t size, Access access = Access::local) {
+        return allocate(size, RegionOptions{.access = access});
+    }
+    [[nodiscard]] Result<Region> allocate(std::size_t size, const RegionOptions& options) {
+        return make<Region>([&](cw_region** out) {
+            return cw_region_allocate(raw(), size, static_cast<std::uint32_t>(options.access),
+                                      flags(options), out);
+        });
+    }
+    // Page-aligned private memory that exists already becomes a region at the same address.
+    [[nodiscard]] Result<Region> adopt(void* address, std::size_t size,
+                                       const RegionOptions& options = {}) {
+        return make<Region>([&](cw_region** out) {
+            return cw_region_adopt(raw(), address, size,
+                                   static_cast<std::uint32_t>(options.access), flags(options), out);
+        });
+    }
+    [[nodiscard]] Result<CompletionQueue> create_completion_queue(std::uint32_t entries) {
+        return make<CompletionQueue>([&](cw_completion_queue** out) {
+            return cw_completion_queue_create(raw(), entries, out);
+        });
+    }
+    // An idle queue pair, to post receives on before it is connected or accepted.
+    [[nodiscard]] Result<QueuePair> create_queue_pair(const QueuePairOptions& options) {
+        cw_queue_pair_options c{};
+        c.size = sizeof c;
+        c.completions = options.completions.raw();
+        c.send_entries = options.send_entries;
+        c.receive_entries = options.receive_entries;
+        c.patience = options.patience.kind;
+        c.patience_ns = static_cast<std::uint64_t>(options.patience.limit.count());
+        c.user = options.user;
+        c.executor = options.executor;
+        return make<QueuePair>(
+            [&](cw_queue_pair** out) { return cw_queue_pair_create(raw(), &c, out); });
+    }
+    // Creates a queue pair and connects it to "partition/service".
+    [[nodiscard]] Result<QueuePair> connect(
+        const std::string& target, const QueuePairOptions& options,
+        std::chrono::nanoseconds timeout = std::chrono::seconds(5)) {
+        auto pair = create_queue_pair(options);
+        if (!pair) return pair;
+        if (auto done = pair->connect(target, timeout); !done) {
+            return tl::unexpected(done.error());
+        }
+        return pair;
+    }
+    [[nodiscard]] Result<Listener> listen(const std::string& service, std::uint32_t backlog = 16) {
+        return make<Listener>([&](cw_listener** out) {
+            return cw_listen(raw(), service.c_str(), backlog, out);
+        });
+    }
+
+    [[nodiscard]] std::string_view name() const noexcept { return cw_partition_name(raw()); }
+    [[nodiscard]] std::string_view socket() const noexcept { return cw_partition_socket(raw()); }
+    [[nodiscard]] int event_fd() const noexcept { return cw_partition_event_fd(raw()); }
+    [[nodiscard]] Result<void> process_events() {
+        return detail::check(cw_partition_process_events(raw()));
+    }
+    [[nodiscard]] cw_partition* raw() const noexcept { return handle_.get(); }
+
+    Partition() = default;
+    explicit Partition(cw_partition* raw) noexcept : handle_(raw) {}
+
+private:
+    template <typename T, typename F>
+    [[nodiscard]] static Result<T> make(F&& create) {
+        decltype(std::declval<T>().raw()) raw = nullptr;
+        if (const int code = create(&raw); code != CW_OK) return detail::last_error(code);
+        return T(raw);
+    }
+    [[nodiscard]] static std::uint32_t flags(const RegionOptions& options) noexcept {
+        return (options.huge_pages ? CW_HUGE_PAGES : 0U) |
+               (options.zero_based ? CW_ZERO_BASED : 0U);
+    }
+    detail::Handle<cw_partition, cw_partition_close> handle_;
+};
+
+}  // namespace causeway

@@ -1,0 +1,293 @@
+#include "support/fake_adapter.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "base/names.hpp"
+#include "platform/memfd.hpp"
+#include "platform/socket.hpp"
+
+namespace causeway::test {
+
+namespace {
+
+constexpr unsigned kSeals = platform::kSizeSeals | F_SEAL_SEAL;
+
+}  // namespace
+
+FakeBell::FakeBell() {
+    page_fd = platform::create_memfd("fake-bell", platform::kPage, kSeals).value();
+    page_ = platform::Mapping::map(page_fd.get(), platform::kPage).value();
+    ::new (page_.data()) abi::DoorbellLayout{};
+    auto ends = platform::WakeupSocket::make_pair().value();
+    socket_ = std::move(ends.first);
+    peer_end = ends.second.release();
+}
+
+FakeEnd::FakeEnd(const abi::QueuePairShape& shape, std::shared_ptr<FakeBell> completions_bell,
+                 std::shared_ptr<FakeBell> events_bell, std::uint32_t bit)
+    : completions(std::move(completions_bell)), events(std::move(events_bell)), ready_bit(bit) {
+    const std::uint64_t size = abi::queue_pair_offsets(shape).total;
+    memory = platform::create_memfd("fake-qp", size, kSeals).value();
+    mapping = platform::Mapping::map(memory.get(), size).value();
+    auto* header = ::new (mapping.data()) abi::QueuePairLayout{};
+    header->magic = abi::kQueuePairMagic;
+    header->major = abi::kMajor;
+    view = shm::QueuePairView(mapping.data(), shape);
+    sends = view.send_consumer();
+    receives = view.receive_consumer();
+    send_completions = view.send_completer();
+    receive_completions = view.receive_completer();
+}
+
+void FakeEnd::set_state(abi::QueuePairState state, abi::Error reason) {
+    layout().reason.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
+    layout().state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+    completions->ring(ready_bit);
+    events->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::queue_pair_changed));
+}
+
+void FakeEnd::complete_send(const abi::Completion& completion) {
+    send_completions.publish(completion);
+    notify();
+}
+
+void FakeEnd::complete_receive(const abi::Completion& completion) {
+    receive_completions.publish(completion);
+    notify();
+}
+
+// As adapter/end.cpp does.
+void FakeEnd::notify() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (layout().polled.load(std::memory_order_relaxed) == 0) {
+        completions->ring(ready_bit);
+    } else {
+        completions->wake_if_asleep();
+    }
+}
+
+abi::Completion FakeEnd::success(abi::Opcode opcode, std::uint32_t slot, std::uint32_t length) {
+    abi::Completion c{};
+    c.opcode = static_cast<std::uint8_t>(opcode);
+    c.slot = slot;
+    c.length = length;
+    return c;
+}
+
+bool FakeEnd::take_send(abi::Descriptor& out, std::uint32_t& slot) {
+    slot = sends.next_slot();
+    if (!sends.peek(out))
+        return false;
+    sends.advance();
+    return true;
+}
+
+bool FakeEnd::take_receive(abi::Descriptor& out, std::uint32_t& slot) {
+    slot = receives.next_slot();
+    if (!receives.peek(out))
+        return false;
+    receives.advance();
+    return true;
+}
+
+FakeAdapter::FakeAdapter()
+    : listener_(platform::listen_at(directory_ / "fabric.sock", 0600).value()),
+      stop_(::eventfd(0, EFD_CLOEXEC)),
+      thread_([this] { run(); }) {}
+
+FakeAdapter::~FakeAdapter() { die(); }
+
+void FakeAdapter::die() {
+    if (!thread_.joinable())
+        return;
+    (void)::eventfd_write(stop_.get(), 1);
+    thread_.join();
+    const std::lock_guard lock(lock_);
+    listener_.reset();
+    sessions_.clear();
+}
+
+std::shared_ptr<FakeEnd> FakeAdapter::end(std::size_t index) {
+    const std::lock_guard lock(lock_);
+    return ends_.at(index);
+}
+
+std::shared_ptr<FakeBell> FakeAdapter::events() {
+    const std::lock_guard lock(lock_);
+    return events_;
+}
+
+std::shared_ptr<FakeBell> FakeAdapter::mover_bell() {
+    const std::lock_guard lock(lock_);
+    return mover_;
+}
+
+void FakeAdapter::want_connection() {
+    const std::lock_guard lock(lock_);
+    ++wanted_;
+    events_->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::connection_wanted));
+}
+
+int FakeAdapter::count(abi::Request type) {
+    const std::lock_guard lock(lock_);
+    return counts_[static_cast<std::uint16_t>(type)];
+}
+
+std::vector<abi::RegisterRequest> FakeAdapter::registered() {
+    const std::lock_guard lock(lock_);
+    return registered_;
+}
+
+void FakeAdapter::run() {
+    for (;;) {
+        std::vector<pollfd> files{{stop_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+        for (const auto& session : sessions_)
+            files.push_back({session->connection.get(), POLLIN, 0});
+        (void)::poll(files.data(), files.size(), -1);
+        if (files[0].revents != 0)
+            return;
+        const std::lock_guard lock(lock_);
+        for (std::size_t i = sessions_.size(); i-- > 0;) {
+            if (files[i + 2].revents != 0 && !serve(*sessions_[i]))
+                sessions_.erase(sessions_.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+        if (files[1].revents != 0) {
+            auto accepted = platform::accept_from(listener_.get());
+            if (accepted.has_value()) {
+                sessions_.push_back(std::make_unique<Session>());
+                sessions_.back()->connection = std::move(*accepted);
+            }
+        }
+    }
+}
+
+bool FakeAdapter::serve(Session& session) {
+    std::byte buffer[abi::kMaxMessage];
+    auto request = control::receive_request(session.connection.get(), buffer);
+    if (!request.has_value())
+        return request.error().code == ErrorCode::again;
+    ++counts_[request->header.type];
+    auto done = answer(session, *request);
+    if (!done.has_value()) {
+        return control::reply_error(session.connection.get(), request->header, done.error())
+            .has_value();
+    }
+    return true;
+}
+
+Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& request) {
+    const int fd = session.connection.get();
+    switch (static_cast<abi::Request>(request.header.type)) {
+        case abi::Request::attach: {
+            CW_TRY_ASSIGN(const auto asked, control::parse<abi::AttachRequest>(request.bytes));
+            auto reply = control::make_reply<abi::AttachReply>(request.header);
+            reply.major = abi::kMajor;
+            reply.movers = 1;
+            reply.max_bytes = std::uint64_t{4} << 30;
+            reply.max_regions = 64;
+            reply.max_queue_pairs = 4096;
+            std::memcpy(reply.name, asked.name, sizeof reply.name);
+            return control::reply(fd, reply);
+        }
+        case abi::Request::register_region: {
+            CW_TRY_ASSIGN(const auto asked, control::parse<abi::RegisterRequest>(request.bytes));
+            if (register_error != abi::Error::none)
+                return fail(register_error, "the test wants this registration to fail");
+            registered_.push_back(asked);
+            CW_TRY(platform::require_seals(request.descriptor.get(), platform::kSizeSeals, 0));
+            auto reply = control::make_reply<abi::RegisterReply>(request.header);
+            if (asked.part + 1 == asked.parts)
+                reply.handle = next_handle++;
+            reply.generation = 7;
+            return control::reply(fd, reply);
+        }
+        case abi::Request::region_status: {
+            auto reply = control::make_reply<abi::RegionStatusReply>(request.header);
+            reply.append_offset = 4711;
+            return control::reply(fd, reply);
+        }
+        case abi::Request::listen: {
+            auto reply = control::make_reply<abi::ListenReply>(request.header);
+            reply.listener = 5;
+            return control::reply(fd, reply);
+        }
+        case abi::Request::open_doorbell:
+        case abi::Request::wakeup_socket:
+            return answer_doorbell(session, request);
+        case abi::Request::create_queue_pair:
+        case abi::Request::connect:
+        case abi::Request::accept:
+            return answer_queue_pair(session, request);
+        case abi::Request::close_doorbell:
+        case abi::Request::deregister_region:
+        case abi::Request::close_listener:
+        case abi::Request::disconnect:
+            return control::reply_empty(fd, request.header);
+        case abi::Request::stats:
+            break;
+    }
+    return fail(ErrorCode::unsupported, "not played by the test");
+}
+
+Result<void> FakeAdapter::answer_doorbell(Session& session, control::IncomingRequest& request) {
+    const int fd = session.connection.get();
+    if (static_cast<abi::Request>(request.header.type) == abi::Request::open_doorbell) {
+        CW_TRY_ASSIGN(const auto asked, control::parse<abi::OpenDoorbellRequest>(request.bytes));
+        auto bell = std::make_shared<FakeBell>();
+        bell->kind = static_cast<abi::DoorbellKind>(asked.kind);
+        if (bell->kind == abi::DoorbellKind::events)
+            events_ = bell;
+        if (bell->kind == abi::DoorbellKind::mover)
+            mover_ = bell;
+        auto reply = control::make_reply<abi::OpenDoorbellReply>(request.header);
+        reply.doorbell = static_cast<std::uint32_t>(session.bells.size());
+        session.bells.push_back(bell);
+        return control::reply(fd, reply, bell->page_fd.get());
+    }
+    CW_TRY_ASSIGN(const auto asked, control::parse<abi::DoorbellRequest>(request.bytes));
+    FakeBell& bell = *session.bells.at(asked.doorbell);
+    CW_TRY(control::reply_empty(fd, request.header, bell.peer_end.get()));
+    bell.peer_end.reset();
+    return {};
+}
+
+Result<void> FakeAdapter::answer_queue_pair(Session& session, control::IncomingRequest& request) {
+    const int fd = session.connection.get();
+    const auto type = static_cast<abi::Request>(request.header.type);
+    if (type == abi::Request::create_queue_pair) {
+        CW_TRY_ASSIGN(const auto asked, control::parse<abi::CreateQueuePairRequest>(request.bytes));
+        const auto index = static_cast<std::uint32_t>(ends_.size());
+        auto end = std::make_shared<FakeEnd>(asked.shape, session.bells.at(asked.completions),
+                                             session.bells.at(0), index);
+        ends_.push_back(end);
+        auto reply = control::make_reply<abi::CreateQueuePairReply>(request.header);
+        reply.queue_pair = index;
+        reply.doorbell_bit = index;
+        reply.ready_bit = index;
+        reply.memory_size = end->mapping.size();
+        return control::reply(fd, reply, end->memory.get());
+    }
+    if (type == abi::Request::connect) {
+        CW_TRY_ASSIGN(const auto asked, control::parse<abi::ConnectRequest>(request.bytes));
+        auto reply = control::make_reply<abi::ConnectReply>(request.header);
+        reply.executor = static_cast<std::uint32_t>(abi::Executor::adapter);
+        ends_.at(asked.queue_pair)->set_state(connect_outcome, connect_reason);
+        return control::reply(fd, reply);
+    }
+    CW_TRY_ASSIGN(const auto asked, control::parse<abi::AcceptRequest>(request.bytes));
+    if (wanted_ == 0)
+        return fail(ErrorCode::again, "nobody waits");
+    --wanted_;
+    auto reply = control::make_reply<abi::AcceptReply>(request.header);
+    reply.executor = static_cast<std::uint32_t>(abi::Executor::adapter);
+    CW_TRY(store_text(reply.peer, "somebody"));
+    ends_.at(asked.queue_pair)->set_state(abi::QueuePairState::connected);
+    return control::reply(fd, reply);
+}
+
+}  // namespace causeway::test

@@ -1,0 +1,140 @@
+// An adapter of which the test plays the executor: it speaks the control protocol in a thread of
+// its own and hands out real doorbells and queue memory, and moves nothing by itself.
+//
+// Threading: the control thread answers; everything else may be called from the test's thread, and
+// an end's executor side from one thread at a time.
+#pragma once
+
+#include <atomic>
+#include <causeway/abi/control.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/server.hpp"
+#include "platform/fd.hpp"
+#include "platform/mapping.hpp"
+#include "platform/wakeup.hpp"
+#include "shm/doorbell.hpp"
+#include "shm/queue_pair_view.hpp"
+#include "support/temp_directory.hpp"
+
+namespace causeway::test {
+
+class FakeBell {
+public:
+    FakeBell();
+    // As waker.
+    void ring(std::uint32_t bit) {
+        if (shm::DoorbellWaker(layout()).ring(bit) == shm::Kick::yes)
+            kick();
+    }
+    void wake_if_asleep() {
+        if (shm::DoorbellWaker(layout()).sleeping() == shm::Kick::yes)
+            kick();
+    }
+    void kick() { (void)socket_.notify(); }
+    [[nodiscard]] abi::DoorbellLayout* layout() { return page_.at<abi::DoorbellLayout>(); }
+    [[nodiscard]] platform::WakeupSocket& socket() { return socket_; }
+
+    abi::DoorbellKind kind{};
+    platform::UniqueFd page_fd;   // for the partition
+    platform::UniqueFd peer_end;  // for the partition, once
+
+private:
+    platform::Mapping page_;
+    platform::WakeupSocket socket_;
+};
+
+// The executor's side of one queue pair.
+class FakeEnd {
+public:
+    FakeEnd(const abi::QueuePairShape& shape, std::shared_ptr<FakeBell> completions,
+            std::shared_ptr<FakeBell> events, std::uint32_t ready_bit);
+
+    void set_state(abi::QueuePairState state, abi::Error reason = abi::Error::none);
+    // Publishes and tells the partition as an executor must.
+    void complete_send(const abi::Completion& completion);
+    void complete_receive(const abi::Completion& completion);
+    void notify();
+    // A successful completion of the send or receive in `slot`.
+    [[nodiscard]] static abi::Completion success(abi::Opcode opcode, std::uint32_t slot,
+                                                 std::uint32_t length);
+    // Takes the next posted send; false if there is none.
+    [[nodiscard]] bool take_send(abi::Descriptor& out, std::uint32_t& slot);
+    [[nodiscard]] bool take_receive(abi::Descriptor& out, std::uint32_t& slot);
+    void publish_taken() { layout().send_taken.store(sends.consumed(), std::memory_order_release); }
+    [[nodiscard]] abi::QueuePairLayout& layout() { return view.layout(); }
+
+    platform::UniqueFd memory;
+    platform::Mapping mapping;
+    shm::QueuePairView view;
+    shm::DescriptorConsumer sends;
+    shm::DescriptorConsumer receives;
+    shm::CompletionProducer send_completions;
+    shm::CompletionProducer receive_completions;
+    std::shared_ptr<FakeBell> completions;
+    std::shared_ptr<FakeBell> events;
+    std::uint32_t ready_bit;
+};
+
+class FakeAdapter {
+public:
+    FakeAdapter();
+    ~FakeAdapter();
+    FakeAdapter(const FakeAdapter&) = delete;
+    FakeAdapter& operator=(const FakeAdapter&) = delete;
+
+    [[nodiscard]] std::string socket() const { return directory_ / "fabric.sock"; }
+    // Ends all connections, as the death of an adapter does.
+    void die();
+
+    // The end of the queue pair that was created as number `index`.
+    [[nodiscard]] std::shared_ptr<FakeEnd> end(std::size_t index);
+    [[nodiscard]] std::shared_ptr<FakeBell> events();
+    [[nodiscard]] std::shared_ptr<FakeBell> mover_bell();  // null: was not opened
+    // A connection that a later accept takes; rings the event.
+    void want_connection();
+    // Requests of one type so far.
+    [[nodiscard]] int count(abi::Request type);
+    [[nodiscard]] std::vector<abi::RegisterRequest> registered();
+
+    // What a connect does to the queue pair's state.
+    std::atomic<abi::QueuePairState> connect_outcome{abi::QueuePairState::connected};
+    std::atomic<abi::Error> connect_reason{abi::Error::none};
+    // Answered to every registration if not none.
+    std::atomic<abi::Error> register_error{abi::Error::none};
+    // Given to the next region; counts up.
+    std::atomic<std::uint32_t> next_handle{1};
+
+private:
+    struct Session {
+        platform::UniqueFd connection;
+        std::vector<std::shared_ptr<FakeBell>> bells;
+    };
+    void run();
+    [[nodiscard]] bool serve(Session& session);
+    [[nodiscard]] Result<void> answer(Session& session, control::IncomingRequest& request);
+    [[nodiscard]] Result<void> answer_doorbell(Session& session, control::IncomingRequest& request);
+    [[nodiscard]] Result<void> answer_queue_pair(Session& session,
+                                                 control::IncomingRequest& request);
+
+    TempDirectory directory_;
+    platform::UniqueFd listener_;
+    platform::UniqueFd stop_;
+    std::mutex lock_;  // guards what follows
+    std::vector<std::unique_ptr<Session>> sessions_;
+    std::vector<std::shared_ptr<FakeEnd>> ends_;
+    std::shared_ptr<FakeBell> events_;
+    std::shared_ptr<FakeBell> mover_;
+    std::map<std::uint16_t, int> counts_;
+    std::vector<abi::RegisterRequest> registered_;
+    int wanted_ = 0;
+    std::thread thread_;
+};
+
+}  // namespace causeway::test

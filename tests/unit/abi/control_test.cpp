@@ -1,0 +1,234 @@
+// Golden bytes of the control plane's messages.
+#include <causeway/abi/control.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "unit/abi/golden.hpp"
+
+namespace causeway::test {
+namespace {
+
+abi::Header header(std::uint32_t size, abi::Request type, std::uint16_t extra = 0) {
+    return {.size = size,
+            .type = static_cast<std::uint16_t>(static_cast<std::uint16_t>(type) | extra),
+            .flags = 0,
+            .sequence = 0x0a0b0c0d,
+            .error = 0};
+}
+
+template<typename T>
+T message(abi::Request type, std::uint16_t extra = 0) {
+    T m{};
+    m.header = header(sizeof(T), type, extra);
+    return m;
+}
+
+TEST(Control, NumbersOfRequestsStand) {
+    constexpr abi::Request kInOrder[] = {
+        abi::Request::attach,          abi::Request::open_doorbell,
+        abi::Request::wakeup_socket,   abi::Request::close_doorbell,
+        abi::Request::register_region, abi::Request::deregister_region,
+        abi::Request::region_status,   abi::Request::create_queue_pair,
+        abi::Request::listen,          abi::Request::close_listener,
+        abi::Request::connect,         abi::Request::accept,
+        abi::Request::disconnect,      abi::Request::stats,
+    };
+    for (std::size_t i = 0; i < std::size(kInOrder); ++i) {
+        EXPECT_EQ(static_cast<std::size_t>(kInOrder[i]), i + 1);
+    }
+    EXPECT_EQ(abi::kReplyBit, 0x8000);
+    EXPECT_EQ(abi::right::kRemoteWrite, 1U);
+    EXPECT_EQ(abi::right::kRemoteRead, 2U);
+    EXPECT_EQ(abi::right::kAppend, 4U);
+    EXPECT_EQ(abi::right::kExportable, 8U);
+}
+
+TEST(Control, AttachStandsAsSpecified) {
+    auto request = message<abi::AttachRequest>(abi::Request::attach);
+    request.major_least = 0x0102;
+    request.major_most = 0x0304;
+    request.features = 0x05060708;
+    std::strcpy(request.name, "orders");
+    EXPECT_EQ(hex_lines_of(request),
+              "0000: 58 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 02 01 04 03 08 07 06 05 6f 72 64 65 72 73 00 00\n");
+    auto reply = message<abi::AttachReply>(abi::Request::attach, abi::kReplyBit);
+    reply.major = 1;
+    reply.minor = 2;
+    reply.features = 3;
+    reply.session = 4;
+    reply.movers = 5;
+    reply.max_bytes = 0x1112131415161718;
+    reply.max_regions = 6;
+    reply.max_queue_pairs = 7;
+    std::strcpy(reply.name, "orders");
+    std::strcpy(reply.adapter_version, "0.1.0");
+    EXPECT_EQ(hex_lines_of(reply),
+              "0000: 90 00 00 00 01 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 01 00 02 00 03 00 00 00 04 00 00 00 05 00 00 00\n"
+              "0020: 18 17 16 15 14 13 12 11 06 00 00 00 07 00 00 00\n"
+              "0030: 6f 72 64 65 72 73 00 00 00 00 00 00 00 00 00 00\n"
+              "0070: 30 2e 31 2e 30 00 00 00 00 00 00 00 00 00 00 00\n");
+}
+
+TEST(Control, ErrorReplyStandsAsSpecified) {
+    auto reply = message<abi::ErrorReply>(abi::Request::connect, abi::kReplyBit);
+    reply.header.error = static_cast<std::int32_t>(abi::Error::not_found);
+    std::strcpy(reply.text, "no such partition");
+    EXPECT_EQ(hex_lines_of(reply),
+              "0000: 00 02 00 00 0b 80 00 00 0d 0c 0b 0a 05 00 00 00\n"
+              "0010: 6e 6f 20 73 75 63 68 20 70 61 72 74 69 74 69 6f\n"
+              "0020: 6e 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n");
+}
+
+TEST(Control, DoorbellMessagesStandAsSpecified) {
+    auto open = message<abi::OpenDoorbellRequest>(abi::Request::open_doorbell);
+    open.kind = static_cast<std::uint32_t>(abi::DoorbellKind::completions);
+    open.index = 0x01020304;
+    EXPECT_EQ(hex_lines_of(open),
+              "0000: 18 00 00 00 02 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 02 00 00 00 04 03 02 01\n");
+    auto reply = message<abi::OpenDoorbellReply>(abi::Request::open_doorbell, abi::kReplyBit);
+    reply.doorbell = 0x01020304;
+    EXPECT_EQ(hex_lines_of(reply),
+              "0000: 18 00 00 00 02 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 00 00 00 00\n");
+    auto wakeup = message<abi::DoorbellRequest>(abi::Request::wakeup_socket);
+    wakeup.doorbell = 0x01020304;
+    EXPECT_EQ(hex_lines_of(wakeup),
+              "0000: 18 00 00 00 03 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 00 00 00 00\n");
+}
+
+TEST(Control, RegionMessagesStandAsSpecified) {
+    auto request = message<abi::RegisterRequest>(abi::Request::register_region);
+    request.size = 0x1112131415161718;
+    request.address = 0x2122232425262728;
+    request.rights = 0x31323334;
+    request.part = 0x41424344;
+    request.parts = 0x51525354;
+    EXPECT_EQ(hex_lines_of(request),
+              "0000: 30 00 00 00 05 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 18 17 16 15 14 13 12 11 28 27 26 25 24 23 22 21\n"
+              "0020: 34 33 32 31 44 43 42 41 54 53 52 51 00 00 00 00\n");
+    auto reply = message<abi::RegisterReply>(abi::Request::register_region, abi::kReplyBit);
+    reply.handle = 0x01020304;
+    reply.generation = 0x11121314;
+    reply.network_id = 0x21222324;
+    EXPECT_EQ(hex_lines_of(reply),
+              "0000: 20 00 00 00 05 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11 24 23 22 21 00 00 00 00\n");
+    auto about = message<abi::RegionRequest>(abi::Request::deregister_region);
+    about.handle = 0x01020304;
+    about.generation = 0x11121314;
+    EXPECT_EQ(hex_lines_of(about),
+              "0000: 18 00 00 00 06 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11\n");
+    auto status = message<abi::RegionStatusReply>(abi::Request::region_status, abi::kReplyBit);
+    status.size = 0x1112131415161718;
+    status.append_offset = 0x2122232425262728;
+    status.rights = 0x31323334;
+    status.network_id = 0x41424344;
+    EXPECT_EQ(hex_lines_of(status),
+              "0000: 28 00 00 00 07 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 18 17 16 15 14 13 12 11 28 27 26 25 24 23 22 21\n"
+              "0020: 34 33 32 31 44 43 42 41\n");
+}
+
+TEST(Control, QueuePairMessagesStandAsSpecified) {
+    auto create = message<abi::CreateQueuePairRequest>(abi::Request::create_queue_pair);
+    create.shape = {4, 8, 16, 32};
+    create.completions = 0x01020304;
+    create.patience = static_cast<std::uint32_t>(abi::Patience::bounded);
+    create.patience_ns = 0x1112131415161718;
+    EXPECT_EQ(hex_lines_of(create),
+              "0000: 30 00 00 00 08 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 00 00 00 08 00 00 00 10 00 00 00 20 00 00 00\n"
+              "0020: 04 03 02 01 02 00 00 00 18 17 16 15 14 13 12 11\n");
+    auto created =
+        message<abi::CreateQueuePairReply>(abi::Request::create_queue_pair, abi::kReplyBit);
+    created.queue_pair = 0x01020304;
+    created.mover = 0x11121314;
+    created.doorbell_bit = 0x21222324;
+    created.ready_bit = 0x31323334;
+    created.memory_size = 0x4142434445464748;
+    EXPECT_EQ(hex_lines_of(created),
+              "0000: 28 00 00 00 08 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11 24 23 22 21 34 33 32 31\n"
+              "0020: 48 47 46 45 44 43 42 41\n");
+    auto connect = message<abi::ConnectRequest>(abi::Request::connect);
+    connect.queue_pair = 0x01020304;
+    connect.executor = static_cast<std::uint32_t>(abi::Executor::direct);
+    std::strcpy(connect.target, "billing/invoices");
+    EXPECT_EQ(hex_lines_of(connect),
+              "0000: 98 00 00 00 0b 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 02 00 00 00 62 69 6c 6c 69 6e 67 2f\n"
+              "0020: 69 6e 76 6f 69 63 65 73 00 00 00 00 00 00 00 00\n");
+    auto accept = message<abi::AcceptRequest>(abi::Request::accept);
+    accept.listener = 0x01020304;
+    accept.queue_pair = 0x11121314;
+    EXPECT_EQ(hex_lines_of(accept),
+              "0000: 18 00 00 00 0c 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11\n");
+    auto listen = message<abi::ListenRequest>(abi::Request::listen);
+    std::strcpy(listen.service, "invoices");
+    listen.backlog = 0x01020304;
+    EXPECT_EQ(hex_lines_of(listen),
+              "0000: 58 00 00 00 09 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 69 6e 76 6f 69 63 65 73 00 00 00 00 00 00 00 00\n"
+              "0050: 04 03 02 01 00 00 00 00\n");
+    auto disconnect = message<abi::DisconnectRequest>(abi::Request::disconnect);
+    disconnect.queue_pair = 0x01020304;
+    EXPECT_EQ(hex_lines_of(disconnect),
+              "0000: 18 00 00 00 0d 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 00 00 00 00\n");
+}
+
+TEST(Control, StatsStandAsSpecified) {
+    auto request = message<abi::StatsRequest>(abi::Request::stats);
+    request.kind = static_cast<std::uint32_t>(abi::StatsKind::regions);
+    request.cursor = 0x01020304;
+    EXPECT_EQ(hex_lines_of(request),
+              "0000: 18 00 00 00 0e 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 03 00 00 00 04 03 02 01\n");
+    auto reply = message<abi::StatsReply>(abi::Request::stats, abi::kReplyBit);
+    reply.rows = 0x01020304;
+    reply.row_size = sizeof(abi::RegionRow);
+    reply.next = 0x11121314;
+    EXPECT_EQ(hex_lines_of(reply),
+              "0000: 20 00 00 00 0e 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 60 00 00 00 14 13 12 11 00 00 00 00\n");
+    abi::QueuePairRow pair{};
+    std::strcpy(pair.partition, "a");
+    std::strcpy(pair.peer, "b");
+    std::strcpy(pair.service, "c");
+    std::strcpy(pair.why, "d");
+    pair.id = 1;
+    pair.peer_id = 2;
+    pair.state = 3;
+    pair.reason = 4;
+    pair.executor = 5;
+    pair.mover = 6;
+    pair.outstanding = 7;
+    pair.receives = 8;
+    pair.operations = 9;
+    pair.bytes = 10;
+    pair.errors = 11;
+    pair.stalls = 12;
+    pair.stall_ns = 13;
+    EXPECT_EQ(hex_lines_of(pair),
+              "0000: 61 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0040: 62 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0080: 63 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "00c0: 64 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0100: 01 00 00 00 02 00 00 00 03 00 00 00 04 00 00 00\n"
+              "0110: 05 00 00 00 06 00 00 00 07 00 00 00 08 00 00 00\n"
+              "0120: 09 00 00 00 00 00 00 00 0a 00 00 00 00 00 00 00\n"
+              "0130: 0b 00 00 00 00 00 00 00 0c 00 00 00 00 00 00 00\n"
+              "0140: 0d 00 00 00 00 00 00 00\n");
+}
+
+}  // namespace
+}  // namespace causeway::test
