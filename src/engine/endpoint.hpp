@@ -1,0 +1,116 @@
+// What the engine needs to know of one end of a queue pair, whoever executes.
+//
+// Threading: belongs to the executing thread, except Counters, which others may read.
+// Ownership: borrows queue memory and region table; they outlive it.
+#pragma once
+
+#include <atomic>
+#include <causeway/abi/control.hpp>
+#include <cstdint>
+
+#include "engine/region_table.hpp"
+#include "shm/queue_pair_view.hpp"
+
+namespace causeway::engine {
+
+// What a sender does while its peer has posted no receive.
+struct Patience {
+    abi::Patience kind = abi::Patience::block;
+    std::uint64_t limit_ns = 0;  // bounded
+};
+
+// One writer (unless add_shared is used), any readers.
+class Counter {
+public:
+    void add(std::uint64_t n) noexcept {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    // For a total to which several threads add; then all of them use this.
+    void add_shared(std::uint64_t n) noexcept { value_.fetch_add(n, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t load() const noexcept {
+        return value_.load(std::memory_order_relaxed);
+    }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+// Of what this end's own descriptors have caused.
+struct alignas(abi::kCacheLine) Counters {
+    Counter operations;
+    Counter bytes;
+    Counter errors;
+    Counter stalls;  // waits for a receive, for room among completions, or for an Append's lock
+    Counter stall_ns;
+    Counter mover_ns;
+};
+
+class Endpoint {
+public:
+    Endpoint(const shm::QueuePairView& view, const RegionTable& regions, Patience patience)
+        : regions(&regions),
+          patience(patience),
+          sends(view.send_consumer()),
+          receives(view.receive_consumer()),
+          layout_(&view.layout()),
+          send_completions_(view.send_completer()),
+          receive_completions_(view.receive_completer()) {}
+
+    const RegionTable* regions;
+    Patience patience;
+    shm::DescriptorConsumer sends;
+    shm::DescriptorConsumer receives;
+    Counters counters;
+    bool dirty = false;  // completions were published of which the partition was not told yet
+
+    // A completion may be published only where the partition's published index leaves room. The
+    // index is the partition's word: room() clamps it, a false one starves that partition only.
+    [[nodiscard]] bool can_complete_send() noexcept {
+        return has_room(send_completions_, send_completions_read_, layout_->send_completions_read);
+    }
+    [[nodiscard]] bool can_complete_receive() noexcept {
+        return has_room(receive_completions_, receive_completions_read_,
+                        layout_->receive_completions_read);
+    }
+    void complete_send(const abi::Completion& completion) noexcept {
+        send_completions_.publish(completion);
+        dirty = true;
+    }
+    void complete_receive(const abi::Completion& completion) noexcept {
+        receive_completions_.publish(completion);
+        dirty = true;
+    }
+    // Tells the partition which send slots are free again. Lazily: a quarter of a ring late at
+    // most, which leaves nobody waiting, since a ring that looks full then really holds three
+    // quarters. Where a chain may need the whole ring it is told at once.
+    void publish_taken() noexcept {
+        taken_published_ = sends.consumed();
+        layout_->send_taken.store(taken_published_, std::memory_order_release);
+    }
+    void publish_taken_lazily() noexcept {
+        const std::uint32_t late = sends.entries() <= abi::kMaxChain ? 1 : sends.entries() / 4;
+        if (sends.consumed() - taken_published_ >= late)
+            publish_taken();
+    }
+
+private:
+    [[nodiscard]] static bool has_room(const shm::CompletionProducer& producer,
+                                       std::uint64_t& cached,
+                                       const std::atomic<std::uint64_t>& published) noexcept {
+        if (producer.room(cached) != 0)
+            return true;
+        // SYNC(completions-read): acquire, pairs with the partition's release after it has copied
+        // the slots out; forbids overwriting a completion that is still being read.
+        cached = published.load(std::memory_order_acquire);
+        return producer.room(cached) != 0;
+    }
+
+    abi::QueuePairLayout* layout_;
+    shm::CompletionProducer send_completions_;
+    shm::CompletionProducer receive_completions_;
+    std::uint64_t send_completions_read_ = 0;
+    std::uint64_t receive_completions_read_ = 0;
+    std::uint64_t taken_published_ = 0;
+};
+
+}  // namespace causeway::engine

@@ -1,0 +1,252 @@
+#include "engine/flow.hpp"
+
+#include <algorithm>
+
+namespace causeway::engine {
+
+namespace flag = abi::descriptor_flag;
+using abi::Opcode;
+using abi::Status;
+
+Step Flow::step(const StepContext& context) noexcept {
+    now_ns_ = context.now_ns;
+    switch (phase_) {
+        case Phase::none:
+            return begin(context);
+        case Phase::acquire:
+            return acquire(context);
+        case Phase::move:
+            return move_piece(context);
+    }
+    return Step::idle;
+}
+
+Step Flow::begin(const StepContext& context) noexcept {
+    if (!from_.sends.ready())
+        return Step::idle;
+    if (!from_.can_complete_send())
+        return stalled(Step::waits_room);
+    moved_ = 0;
+    append_at_ = 0;
+    const Taken taken = take_send(from_.sends, work_);
+    if (taken == Taken::none)
+        return Step::idle;
+    if (taken == Taken::bad) {
+        complete_sender(Status::bad_descriptor);
+        blame_ = &from_;
+        return Step::broken;
+    }
+    if (work_.has(flag::kFence)) {
+        const bool failed = failed_since_fence_;
+        failed_since_fence_ = false;
+        if (failed) {
+            const Step step = finish(Status::flushed);
+            failed_since_fence_ = false;  // what failed lies before this fence, not behind it
+            return step;
+        }
+    }
+    if (taken == Taken::too_long)
+        return finish(Status::local_length);
+    if (is(Opcode::nop))
+        return finish(Status::success);
+    phase_ = Phase::acquire;
+    return acquire(context);
+}
+
+bool Flow::needs_receive() const noexcept {
+    return is(Opcode::send) || (is(Opcode::write) && work_.has(flag::kImmediate));
+}
+
+// Obtains what the destination side has to give: rights, a posted receive, Append's lock and
+// offset. May be entered again after a wait, so it looks at everything anew.
+Step Flow::acquire(const StepContext& context) noexcept {
+    const RegionTable& own = *from_.regions;
+    if (!work_.has(flag::kInline) && !Side::local(own, work_.list.data(), work_.segments).check()) {
+        return finish(Status::local_protection);
+    }
+    const auto remote = [&](std::uint32_t right) {
+        return Side::remote(*to_.regions, work_.remote, work_.length, right);
+    };
+    if (is(Opcode::write) && !remote(abi::right::kRemoteWrite).check()) {
+        return finish(Status::remote_access);
+    }
+    if (is(Opcode::read) && !remote(abi::right::kRemoteRead).check()) {
+        return finish(Status::remote_access);
+    }
+    if (is(Opcode::append)) {
+        if (const Step step = acquire_append(); step != Step::progress)
+            return step;
+        if (phase_ == Phase::none)
+            return Step::progress;  // it has ended
+    }
+    if (needs_receive()) {
+        if (const Step step = acquire_receive(); step != Step::progress)
+            return step;
+        if (phase_ == Phase::none)
+            return Step::progress;
+    }
+    end_stall();
+    deadline_ns_ = UINT64_MAX;
+    return start_move(context);
+}
+
+Step Flow::acquire_receive() noexcept {
+    // A receiver that takes no completions is as slow as one that posts no receives.
+    const bool room = to_.can_complete_receive();
+    switch (room ? take_receive(to_.receives, receive_) : Taken::none) {
+        case Taken::none:
+            if (out_of_patience())
+                return finish(Status::receiver_not_ready);
+            return stalled(room ? Step::waits_receive : Step::waits_room);
+        case Taken::bad:
+        case Taken::too_long:
+            complete_receiver(Status::bad_descriptor);
+            blame_ = &to_;
+            return Step::broken;
+        case Taken::work:
+            break;
+    }
+    has_receive_ = true;
+    if (is(Opcode::write))
+        return Step::progress;  // the data goes elsewhere
+    if (work_.length > receive_.length) {
+        return finish_receiver_fault(Status::local_length, Status::remote_length);
+    }
+    return Step::progress;
+}
+
+Step Flow::acquire_append() noexcept {
+    Region* region = to_.regions->find_remote(work_.remote, abi::right::kAppend);
+    if (region == nullptr)
+        return finish(Status::remote_access);
+    if (!has_lock_) {
+        std::uint64_t free = 0;
+        // SYNC(append-lock): acquire, pairs with the release in finish(); forbids two flows to
+        // obtain the same offset.
+        if (!region->append_lock.compare_exchange_strong(free, id_, std::memory_order_acquire)) {
+            return stalled(Step::waits_lock);
+        }
+        has_lock_ = true;
+    }
+    append_at_ = region->append_offset.load(std::memory_order_relaxed);
+    if (work_.length > region->length || append_at_ > region->length - work_.length) {
+        return finish(Status::remote_length);
+    }
+    // From here on it is a write to where the offset points.
+    work_.remote.address = region->address + append_at_;
+    return Step::progress;
+}
+
+// Has the sender waited for the receiver as long as it wanted to? The first question starts the
+// wait.
+bool Flow::out_of_patience() noexcept {
+    const Patience& patience = from_.patience;
+    if (patience.kind == abi::Patience::error)
+        return true;
+    if (patience.kind == abi::Patience::block)
+        return false;
+    if (deadline_ns_ == UINT64_MAX) {
+        deadline_ns_ = now_ns_ + std::min(patience.limit_ns, UINT64_MAX - now_ns_);
+    }
+    return deadline_ns_ <= now_ns_;
+}
+
+Step Flow::stalled(Step why) noexcept {
+    if (stalled_since_ns_ == 0) {
+        stalled_since_ns_ = now_ns_;
+        from_.counters.stalls.add(1);
+    }
+    return why;
+}
+
+void Flow::end_stall() noexcept {
+    if (stalled_since_ns_ == 0)
+        return;
+    from_.counters.stall_ns.add(now_ns_ - stalled_since_ns_);
+    stalled_since_ns_ = 0;
+}
+
+Step Flow::finish_receiver_fault(Status receiver, Status sender) noexcept {
+    complete_receiver(receiver);
+    return finish(sender);
+}
+
+// Ends the current descriptor: the receiver hears first, then the sender. A receive that was looked
+// at for a message whose sender failed stays posted.
+Step Flow::finish(Status status) noexcept {
+    if (has_receive_ && status == Status::success)
+        complete_receiver(status);
+    has_receive_ = false;
+    if (has_lock_) {
+        Region* region = to_.regions->find_remote(work_.remote, abi::right::kAppend);
+        if (region != nullptr) {
+            if (status == Status::success) {
+                region->append_offset.store(append_at_ + work_.length, std::memory_order_relaxed);
+            }
+            region->append_lock.store(0, std::memory_order_release);  // SYNC(append-lock)
+        }
+        has_lock_ = false;
+    }
+    complete_sender(status);
+    phase_ = Phase::none;
+    deadline_ns_ = UINT64_MAX;
+    end_stall();
+    return Step::progress;
+}
+
+void Flow::complete_receiver(Status status) noexcept {
+    abi::Completion c{};
+    c.status = static_cast<std::uint8_t>(status);
+    c.opcode = static_cast<std::uint8_t>(is(Opcode::write) ? Opcode::write : Opcode::receive);
+    c.slot = to_.receives.next_slot();
+    c.sequence = from_.sends.consumed();
+    if (status == Status::success) {
+        c.length = static_cast<std::uint32_t>(work_.length);
+        if (work_.has(flag::kImmediate)) {
+            c.flags = abi::completion_flag::kImmediate;
+            c.immediate = work_.control.immediate;
+        }
+        if (is(Opcode::send) && work_.length <= abi::kMaxInline) {
+            c.flags |= abi::completion_flag::kPayload;
+            // Only the message: what stands behind it is not the receiver's to see.
+            std::copy_n(work_.payload.begin(), work_.length, c.payload);
+        }
+    }
+    to_.complete_receive(c);
+    to_.receives.advance(receive_.descriptors);
+}
+
+void Flow::complete_sender(Status status) noexcept {
+    from_.counters.operations.add(1);
+    if (status == Status::success) {
+        from_.counters.bytes.add(work_.length);
+    } else {
+        from_.counters.errors.add(1);
+        failed_since_fence_ = true;
+    }
+    if (status != Status::success || work_.has(flag::kSignaled)) {
+        abi::Completion c{};
+        c.status = static_cast<std::uint8_t>(status);
+        c.opcode = work_.control.opcode;
+        c.slot = from_.sends.next_slot();
+        c.length = status == Status::success ? static_cast<std::uint32_t>(work_.length) : 0;
+        c.offset = append_at_;
+        c.sequence = from_.sends.consumed();
+        from_.complete_send(c);
+    }
+    from_.sends.advance(work_.descriptors);
+}
+
+void Flow::abandon() noexcept {
+    if (has_lock_) {
+        Region* region = to_.regions->find_remote(work_.remote, abi::right::kAppend);
+        if (region != nullptr) {
+            region->append_lock.store(0, std::memory_order_release);  // SYNC(append-lock)
+        }
+        has_lock_ = false;
+    }
+    has_receive_ = false;
+    phase_ = Phase::none;
+}
+
+}  // namespace causeway::engine

@@ -1,0 +1,106 @@
+// A flow: one direction of a queue pair, and the engine that executes its descriptors. Translate,
+// check, obtain the destination, move, complete on both sides (Fig 11, steps 1101-1107): every
+// executor runs this code, on the endpoints that it is allowed to see.
+//
+//   from.sends -> take_send -> acquire (receive, rights, Append's lock) -> move, piece by piece
+//              -> receiver's completion -> sender's completion
+//
+// Threading: one executing thread. Ownership: borrows both endpoints.
+//
+// Invariants:
+//  1. One step does at most one piece of one descriptor; between steps the flow holds handles and
+//     offsets, never pointers.
+//  2. The receiver's completion is published before the sender's; both carry the sequence.
+//  3. A descriptor that fails ends with a status; only one that breaks the format ends the queue
+//     pair, and only on the side that wrote it (blame()).
+//  4. An Append holds its region's lock from obtaining the offset to moving the last byte; the
+//     offset advances only on success, so a failed Append leaves no gap.
+#pragma once
+
+#include <causeway/abi/completion.hpp>
+#include <causeway/abi/status.hpp>
+#include <cstdint>
+
+#include "engine/copy.hpp"
+#include "engine/endpoint.hpp"
+#include "engine/format.hpp"
+#include "engine/side.hpp"
+
+namespace causeway::engine {
+
+enum class Step : std::uint8_t {
+    idle,           // nothing is posted
+    progress,       // a piece was moved or a descriptor ended; there may be more
+    waits_receive,  // the peer has posted no receive
+    waits_room,     // a partition has not taken its completions
+    waits_lock,     // Append: another flow holds the region's lock
+    broken,         // one side broke the format: close the queue pair, see blame()
+};
+
+struct StepContext {
+    std::uint64_t now_ns = 0;  // monotonic, read at most some microseconds ago
+    CopyPlan copies{};
+    std::uint64_t piece = 256 << 10;  // bytes at most in one step
+};
+
+class Flow {
+public:
+    // `id` is not zero and unique among the flows that may Append to the same region.
+    Flow(Endpoint& from, Endpoint& to, std::uint64_t id) noexcept : from_(from), to_(to), id_(id) {}
+    Flow(const Flow&) = delete;
+    Flow& operator=(const Flow&) = delete;
+
+    // Never inlined into its caller's frame: it is left by a fault only inside its own guards.
+    [[nodiscard]] Step step(const StepContext& context) noexcept;
+
+    // Is a descriptor under way, or waiting?
+    [[nodiscard]] bool busy() const noexcept { return phase_ != Phase::none; }
+    // When a wait for the receiver ends with receiver_not_ready; UINT64_MAX: never.
+    [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return deadline_ns_; }
+    [[nodiscard]] Endpoint* blame() const noexcept { return blame_; }
+    // Gives up what is under way (the queue pair is being closed): frees an Append's lock.
+    void abandon() noexcept;
+
+private:
+    enum class Phase : std::uint8_t { none, acquire, move };
+
+    [[nodiscard]] Step begin(const StepContext& context) noexcept;
+    [[nodiscard]] Step acquire(const StepContext& context) noexcept;
+    [[nodiscard]] Step acquire_receive() noexcept;
+    [[nodiscard]] Step acquire_append() noexcept;
+    [[nodiscard]] Step start_move(const StepContext& context) noexcept;
+    [[nodiscard]] Step move_piece(const StepContext& context) noexcept;
+    [[nodiscard]] bool gather_small() noexcept;
+    [[nodiscard]] Step finish(abi::Status status) noexcept;
+    [[nodiscard]] Step finish_receiver_fault(abi::Status receiver, abi::Status sender) noexcept;
+    [[nodiscard]] Step stalled(Step why) noexcept;
+    void end_stall() noexcept;
+    [[nodiscard]] bool out_of_patience() noexcept;
+    void complete_receiver(abi::Status status) noexcept;
+    void complete_sender(abi::Status status) noexcept;
+    [[nodiscard]] bool needs_receive() const noexcept;
+    [[nodiscard]] bool is(abi::Opcode opcode) const noexcept {
+        return work_.control.opcode == static_cast<std::uint8_t>(opcode);
+    }
+
+    Endpoint& from_;
+    Endpoint& to_;
+    const std::uint64_t id_;
+    Phase phase_ = Phase::none;
+    bool failed_since_fence_ = false;
+    bool has_receive_ = false;
+    bool has_lock_ = false;
+    Endpoint* blame_ = nullptr;
+    std::uint64_t now_ns_ = 0;            // of the current step
+    std::uint64_t stalled_since_ns_ = 0;  // 0: not stalled
+    std::uint64_t deadline_ns_ = UINT64_MAX;
+    std::uint64_t moved_ = 0;      // bytes of the current descriptor
+    std::uint64_t append_at_ = 0;  // offset in the destination region
+    CopyKernel kernel_ = CopyKernel::cached;
+    Side source_;
+    Side target_;
+    Work work_;
+    Work receive_;  // valid while has_receive_
+};
+
+}  // namespace causeway::engine

@@ -1,0 +1,119 @@
+// The moving half of a flow: source and destination are known, the bytes go over in pieces, and a
+// fault of either side's memory ends the descriptor with that side's error.
+#include <algorithm>
+#include <cstring>
+
+#include "engine/flow.hpp"
+#include "platform/fault_guard.hpp"
+
+namespace causeway::engine {
+
+namespace flag = abi::descriptor_flag;
+using abi::Opcode;
+using abi::Status;
+
+namespace {
+
+enum class Faulted { nobody, source, target };
+
+// Copies, and says whose memory was not there.
+[[nodiscard]] Faulted guarded_copy(const Stretch& target, const Stretch& source,
+                                   CopyKernel kernel) noexcept {
+    platform::FaultInfo fault;
+    if (platform::guarded([&] { copy(target.bytes, source.bytes, source.length, kernel); },
+                          fault)) {
+        return Faulted::nobody;
+    }
+    settle_stores();
+    return source.holds(fault.address) ? Faulted::source : Faulted::target;
+}
+
+}  // namespace
+
+// Collects a message of at most kMaxInline bytes into work_.payload.
+bool Flow::gather_small() noexcept {
+    Side side = Side::local(*from_.regions, work_.list.data(), work_.segments);
+    std::uint64_t done = 0;
+    while (done < work_.length) {
+        Stretch from;
+        if (!side.stretch(work_.length - done, from))
+            return false;
+        const Stretch to{reinterpret_cast<std::byte*>(work_.payload.data()) + done, from.length};
+        if (guarded_copy(to, from, CopyKernel::cached) != Faulted::nobody)
+            return false;
+        side.advance(from.length);
+        done += from.length;
+    }
+    return true;
+}
+
+Step Flow::start_move(const StepContext& context) noexcept {
+    const bool small = work_.length <= abi::kMaxInline && !is(Opcode::read);
+    if (small && !work_.has(flag::kInline) && !gather_small()) {
+        return finish(Status::local_protection);
+    }
+    if (small && is(Opcode::send))
+        return finish(Status::success);  // it travels in the completion
+    if (work_.length == 0)
+        return finish(Status::success);
+
+    const RegionTable& theirs = *to_.regions;
+    const Side list = Side::local(*from_.regions, work_.list.data(), work_.segments);
+    switch (static_cast<Opcode>(work_.control.opcode)) {
+        case Opcode::send:
+            source_ = list;
+            target_ = Side::local(theirs, receive_.list.data(), receive_.segments);
+            if (!target_.check()) {
+                return finish_receiver_fault(Status::local_protection, Status::remote_access);
+            }
+            break;
+        case Opcode::read:
+            source_ = Side::remote(theirs, work_.remote, work_.length, abi::right::kRemoteRead);
+            target_ = list;
+            break;
+        default:  // write, append
+            source_ = list;
+            target_ =
+                Side::remote(theirs, work_.remote, work_.length,
+                             is(Opcode::append) ? abi::right::kAppend : abi::right::kRemoteWrite);
+            break;
+    }
+    kernel_ = context.copies.kernel(work_.length);
+    phase_ = Phase::move;
+    return move_piece(context);
+}
+
+Step Flow::move_piece(const StepContext& context) noexcept {
+    const bool small = work_.length <= abi::kMaxInline && !is(Opcode::read);
+    std::uint64_t left = std::min(context.piece, work_.length - moved_);
+    Faulted faulted = Faulted::nobody;
+    while (left != 0 && faulted == Faulted::nobody) {
+        Stretch source{reinterpret_cast<std::byte*>(work_.payload.data()) + moved_, left};
+        Stretch target;
+        if (!small && !source_.stretch(left, source)) {
+            faulted = Faulted::source;
+        } else if (!target_.stretch(source.length, target)) {
+            faulted = Faulted::target;
+        } else {
+            source.length = target.length;
+            faulted = guarded_copy(target, source, kernel_);
+            source_.advance(target.length);
+            target_.advance(target.length);
+            moved_ += target.length;
+            left -= target.length;
+        }
+    }
+    if (faulted == Faulted::nobody) {
+        return moved_ == work_.length ? finish(Status::success) : Step::progress;
+    }
+    // Reading, the source is the peer's; otherwise the target is.
+    const bool own = (faulted == Faulted::source) != is(Opcode::read);
+    if (own)
+        return finish(Status::local_protection);
+    if (is(Opcode::send)) {
+        return finish_receiver_fault(Status::local_protection, Status::remote_access);
+    }
+    return finish(Status::remote_access);
+}
+
+}  // namespace causeway::engine
