@@ -1,0 +1,88 @@
+// causewayd: the adapter daemon. Wires options, signals, log and server together.
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "adapter/notify.hpp"
+#include "adapter/options.hpp"
+#include "adapter/server.hpp"
+#include "base/version.hpp"
+#include "platform/clock.hpp"
+
+namespace {
+
+using namespace causeway;           // NOLINT(google-build-using-namespace): a program's main file
+using namespace causeway::adapter;  // NOLINT(google-build-using-namespace)
+
+// Readable once somebody asks the daemon to stop. Before any thread is started, as they inherit
+// what is blocked.
+Result<platform::UniqueFd> stop_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+        sigaddset(&signals, signal);
+    if (const int error = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr); error != 0)
+        return fail_errno("block signals", error);
+    platform::UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd)
+        return fail_errno("signalfd", errno);
+    return fd;
+}
+
+int fail_with(const Log& log, const Error& error) {
+    log->critical("{}", error.text);
+    return EXIT_FAILURE;
+}
+
+int serve(const DaemonOptions& options, const Log& log) {
+    auto stop = stop_signals();
+    if (!stop)
+        return fail_with(log, stop.error());
+    platform::calibrate_ticks();
+    ServerOptions server_options = options.server;
+    server_options.stop_fd = stop->get();
+    log->info("causewayd {} (pid {}), {} movers, up to {} descriptors", kVersion, ::getpid(),
+              server_options.fabric.movers, server_options.fabric.max_files);
+    auto server = Server::start(std::move(server_options), log);
+    if (!server)
+        return fail_with(log, server.error());
+
+    log->info("ready: {}", (*server)->runtime_directory());
+    if (const auto told = notify_manager("READY=1"); !told)
+        log->warn("{}", told.error().text);
+    if (options.ready_fd >= 0) {
+        if (const auto told = notify_ready_fd(options.ready_fd); !told)
+            log->warn("{}", told.error().text);
+    }
+    const auto served = (*server)->run();
+    (void)notify_manager("STOPPING=1");
+    if (!served) {
+        (void)fail_with(log, served.error());
+        log->flush();
+        ::_exit(EXIT_FAILURE);  // threads may still be at work on what would be destroyed
+    }
+    server->reset();
+    log->info("stopped");
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    auto parsed = parse_options(argc, argv);
+    if (const auto* early = std::get_if<EarlyExit>(&parsed))
+        return early->status;
+    const auto& options = std::get<DaemonOptions>(parsed);
+    auto log = make_log(options.log_level, options.log_format);
+    if (!log) {
+        fmt::print(stderr, "causewayd: {}\n", log.error().text);
+        return 2;
+    }
+    return serve(options, *log);
+}

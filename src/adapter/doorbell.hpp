@@ -1,0 +1,47 @@
+// The adapter's side of a doorbell: the sealed page, this end of its socketpair, and what is still
+// to be handed to the partition.
+//
+// Threading: ring(), sleeping() and kick() from any thread; the waiter calls from one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/result.hpp"
+#include "platform/fd.hpp"
+#include "platform/mapping.hpp"
+#include "platform/wakeup.hpp"
+#include "shm/doorbell.hpp"
+
+namespace causeway::adapter {
+
+class Doorbell {
+public:
+    [[nodiscard]] static Result<std::shared_ptr<Doorbell>> create();
+
+    // Adapter as waker.
+    void ring(std::uint32_t bit) noexcept {
+        if (waker_.ring(bit) == shm::Kick::yes) kick();
+    }
+    // Whether the waiter sleeps, as of a point after everything that was published before.
+    [[nodiscard]] shm::Kick sleeping() const noexcept { return waker_.sleeping(); }
+    void kick() noexcept;
+    // Adapter as waiter.
+    [[nodiscard]] const shm::DoorbellWaiter& waiter() const noexcept { return waiter_; }
+    [[nodiscard]] platform::WakeupSocket& socket() noexcept { return socket_; }
+
+    // To be sent to the partition, once each: the page, and its end of the socketpair.
+    platform::UniqueFd page_fd;
+    platform::UniqueFd peer_socket_fd;
+
+    Doorbell(platform::UniqueFd page_fd, platform::Mapping page, platform::WakeupSocket socket,
+             platform::UniqueFd peer_socket_fd);
+
+private:
+    platform::Mapping page_;
+    shm::DoorbellWaker waker_;
+    shm::DoorbellWaiter waiter_;
+    platform::WakeupSocket socket_;
+};
+
+}  // namespace causeway::adapter

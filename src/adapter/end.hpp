@@ -1,0 +1,109 @@
+// One end of a queue pair as the adapter holds it, and the connection of two ends.
+//
+// Threading: created by the control thread; from Mover::add on, everything but the constants and
+// the counters belongs to the mover until Mover::remove reports it done. Counters are written by
+// the mover and read by the control thread.
+// Ownership: shared between control thread and mover; memory goes with the last owner.
+#pragma once
+
+#include <atomic>
+#include <causeway/abi/control.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "adapter/doorbell.hpp"
+#include "base/result.hpp"
+#include "engine/flow.hpp"
+#include "engine/region_table.hpp"
+#include "platform/fd.hpp"
+#include "platform/mapping.hpp"
+#include "shm/queue_pair_view.hpp"
+
+namespace causeway::adapter {
+
+class Connection;
+class Mover;
+
+struct EndOptions {
+    std::uint32_t id = 0;       // network-wide
+    std::uint32_t session = 0;  // whose end it is
+    std::uint32_t mover = 0;    // whose doorbell its partition rings
+    std::uint32_t doorbell_bit = 0;
+    std::uint32_t ready_bit = 0;
+    abi::QueuePairShape shape{};
+    engine::Patience patience{};
+    std::shared_ptr<engine::RegionTable> regions;  // of its partition
+    // What ends that are gone have done; Mover::remove adds this end's. A partition's total is this
+    // plus its living ends.
+    std::shared_ptr<engine::Counters> partition_counters;
+    std::shared_ptr<Doorbell> completions;  // of its completion queue
+    std::shared_ptr<Doorbell> events;       // of its partition
+};
+
+class End {
+public:
+    // Makes the queue pair's memory, sealed, with its header written.
+    [[nodiscard]] static Result<std::shared_ptr<End>> create(EndOptions options);
+
+    [[nodiscard]] const EndOptions& options() const noexcept { return options_; }
+    // The memory's descriptor, to be given to the partition; closed once it was.
+    [[nodiscard]] platform::UniqueFd& memory() noexcept { return memory_; }
+    [[nodiscard]] std::uint64_t memory_size() const noexcept { return mapping_.size(); }
+
+    // Publishes the state to the partition and rings its doorbells.
+    void set_state(abi::QueuePairState state, abi::Error reason) noexcept;
+    [[nodiscard]] abi::QueuePairState state() const noexcept {
+        return static_cast<abi::QueuePairState>(state_.load(std::memory_order_acquire));
+    }
+    [[nodiscard]] abi::Error reason() const noexcept {
+        return static_cast<abi::Error>(reason_.load(std::memory_order_relaxed));
+    }
+
+    // The engine's view of this end.
+    [[nodiscard]] engine::Endpoint& endpoint() noexcept { return endpoint_; }
+    [[nodiscard]] const engine::Endpoint& endpoint() const noexcept { return endpoint_; }
+    [[nodiscard]] abi::QueuePairLayout& layout() noexcept { return view_.layout(); }
+    // Tells the partition that completions were published.
+    void notify() noexcept;
+
+    Connection* connection = nullptr;        // mover's; none before it is connected
+    std::atomic<Mover*> served_by{nullptr};  // that connection's mover, once there was one
+    std::atomic<bool> poke_pending{false};   // a poke is on its way to that mover
+
+    End(EndOptions options, platform::UniqueFd memory, platform::Mapping mapping);
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+
+private:
+    EndOptions options_;
+    platform::UniqueFd memory_;
+    platform::Mapping mapping_;
+    shm::QueuePairView view_;
+    engine::Endpoint endpoint_;
+    std::atomic<std::uint32_t> state_{0};   // private copies: what stands in shared memory is
+    std::atomic<std::uint32_t> reason_{0};  // for the partition only
+};
+
+// Two connected ends: a flow in each direction. Belongs to one mover.
+class Connection {
+public:
+    // `id` is not zero and unique in the daemon's life, as is `id` + 1.
+    Connection(std::shared_ptr<End> a, std::shared_ptr<End> b, std::uint64_t id)
+        : ends{std::move(a), std::move(b)},
+          flows{{ends[0]->endpoint(), ends[1]->endpoint(), id},
+                {ends[1]->endpoint(), ends[0]->endpoint(), id + 1}} {}
+
+    std::shared_ptr<End> ends[2];
+    engine::Flow flows[2];
+    engine::Step last[2] = {engine::Step::idle, engine::Step::idle};
+
+    // Scheduling state of the mover.
+    bool polled = false;
+    std::uint64_t active_ns = 0;              // last progress
+    std::uint64_t retry_ns = UINT64_MAX;      // not polled: look again at this time
+    std::uint64_t retry_after_ns = 0;         // back-off while a partition takes no completions
+    std::int64_t deficit = 0;                 // ticks of mover time it may still use in its turn
+};
+
+}  // namespace causeway::adapter

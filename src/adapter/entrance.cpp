@@ -1,0 +1,77 @@
+#include "adapter/entrance.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "adapter/runtime_directory.hpp"
+#include "base/names.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+constexpr uid_t kOverflowUid = 65534;  // what an unmapped uid looks like
+constexpr mode_t kSocketMode = 0666;   // the directory above decides who gets here
+constexpr int kBacklog = 128;
+
+}  // namespace
+
+Result<std::unique_ptr<Entrance>> Entrance::open(std::string name, std::string socket_path) {
+    CW_TRY_ASSIGN(auto listener, platform::listen_at(socket_path, kSocketMode, kBacklog));
+    return std::make_unique<Entrance>(std::move(name), std::move(socket_path),
+                                      std::move(listener));
+}
+
+Entrance::~Entrance() { ::unlink(path_.c_str()); }
+
+Result<void> Entrance::admit(const platform::Credentials& peer) const {
+    if (!is_open())
+        return {};
+    const uid_t own = ::geteuid();
+    if (peer.pid == 0 || peer.uid == kOverflowUid) {
+        return fail(ErrorCode::denied,
+                    "rule 'open entrance': a process of another namespace is not admitted; give it "
+                    "a named entrance (causewayd --entrance NAME)");
+    }
+    if (peer.uid != own) {
+        return fail(ErrorCode::denied,
+                    fmt::format("rule 'open entrance': it admits uid {} only, not uid {}; use a "
+                                "named entrance (causewayd --entrance NAME)",
+                                own, peer.uid));
+    }
+    return {};
+}
+
+Result<std::string> Entrance::name_for(const std::string& wanted,
+                                       const std::set<std::string>& reserved) const {
+    if (!is_open()) {
+        if (wanted.empty() || wanted == name_)
+            return name_;
+        return fail(ErrorCode::denied,
+                    fmt::format("rule 'named entrance': who comes in here is partition '{}', not "
+                                "'{}'",
+                                name_, wanted));
+    }
+    if (wanted.empty())
+        return wanted;
+    if (reserved.count(wanted) != 0) {
+        return fail(ErrorCode::denied,
+                    fmt::format("rule 'reserved name': '{}' is the name of an entrance of its own; "
+                                "take another name",
+                                wanted));
+    }
+    return wanted;
+}
+
+Result<void> check_entrance_name(const std::string& name) {
+    CW_TRY(check_name("entrance", name));
+    if (name == "open" || name == kSocketName) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("entrance name '{}' is taken by the adapter itself: take another",
+                                name));
+    }
+    return {};
+}
+
+}  // namespace causeway::adapter

@@ -1,0 +1,57 @@
+// Entrance: a listening socket, and who may come in by it under which name. The entrance is what
+// identifies a partition; a uid alone says nothing.
+//
+// Threading: control thread. Ownership: owns the socket, and removes its file when it goes.
+//
+// Invariants:
+//  1. A named entrance admits one partition, under the entrance's name.
+//  2. The open entrance admits processes of the daemon's own user only, under any name that is not
+//     an entrance's. The overflow uid and pid 0 (a process of another namespace) never match.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "platform/fd.hpp"
+#include "platform/socket.hpp"
+
+namespace causeway::adapter {
+
+class Entrance {
+public:
+    // `name`: empty for the open one.
+    [[nodiscard]] static Result<std::unique_ptr<Entrance>> open(std::string name,
+                                                                std::string socket_path);
+    Entrance(std::string name, std::string socket_path, platform::UniqueFd listener)
+        : name_(std::move(name)), path_(std::move(socket_path)), listener_(std::move(listener)) {}
+    ~Entrance();
+    Entrance(const Entrance&) = delete;
+    Entrance& operator=(const Entrance&) = delete;
+
+    // May this process come in here at all?
+    [[nodiscard]] Result<void> admit(const platform::Credentials& peer) const;
+    // The name under which a partition that asks for `wanted` is known; empty: an observer.
+    [[nodiscard]] Result<std::string> name_for(const std::string& wanted,
+                                               const std::set<std::string>& reserved) const;
+
+    [[nodiscard]] bool is_open() const noexcept { return name_.empty(); }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] std::string_view label() const noexcept {
+        return is_open() ? std::string_view("open") : std::string_view(name_);
+    }
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] int listener() const noexcept { return listener_.get(); }
+
+private:
+    std::string name_;
+    std::string path_;
+    platform::UniqueFd listener_;
+};
+
+// Names that no entrance can have, because they mean something in listings or as a file.
+[[nodiscard]] Result<void> check_entrance_name(const std::string& name);
+
+}  // namespace causeway::adapter

@@ -1,0 +1,172 @@
+// The fabric: everything that the attached partitions have, and the threads that work for them.
+//
+// Threading: the control thread, except after_movers' and offload's callbacks, which are brought
+// back to it through the inbox.
+// Ownership: owns partitions, movers and the worker. Outlived by the inbox, which others hold too.
+//
+// Invariants:
+//  1. A partition's name is taken from its attaching until its last end has been closed and let go
+//     by the movers.
+//  2. Memory that a mover may look at is unmapped only after every mover has passed a point at which
+//     it holds no pointer into it.
+//  3. What is counted against a quota is given back exactly once: when the thing is gone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "adapter/inbox.hpp"
+#include "adapter/log.hpp"
+#include "adapter/mover.hpp"
+#include "adapter/partition.hpp"
+#include "adapter/policy.hpp"
+#include "adapter/quota.hpp"
+#include "adapter/worker.hpp"
+
+namespace causeway::adapter {
+
+struct FabricOptions {
+    Quota quota;
+    std::uint32_t movers = 1;
+    std::vector<unsigned> mover_cores;  // empty: movers run where the system puts them
+    std::uint64_t max_mappings = 65530;
+    std::uint64_t max_files = 1024;
+};
+
+class Fabric {
+public:
+    // Ends a session from inside: its partition has broken a rule.
+    using Evict = std::function<void(std::uint32_t session, std::string reason)>;
+
+    [[nodiscard]] static Result<std::unique_ptr<Fabric>> start(FabricOptions options, Log log,
+                                                               std::shared_ptr<Inbox> inbox,
+                                                               std::unique_ptr<Policy> policy,
+                                                               Evict evict);
+    ~Fabric();
+    Fabric(const Fabric&) = delete;
+    Fabric& operator=(const Fabric&) = delete;
+
+    // --- partitions
+    // Errors: name_in_use.
+    [[nodiscard]] Result<Partition*> attach(std::uint32_t session, const std::string& name,
+                                            const std::string& entrance,
+                                            const platform::Credentials& credentials);
+    // The session has ended: its ends are closed, its peers told, everything is freed in due time.
+    void end(std::uint32_t session);
+    [[nodiscard]] Partition* find(std::uint32_t session) noexcept;
+    // A partition that is attached and not ending.
+    [[nodiscard]] Partition* find(std::string_view name) noexcept;
+    [[nodiscard]] bool name_taken(const std::string& name) const;
+    // Runs `then` once the taken name is free. False if somebody else waits for it already.
+    [[nodiscard]] bool when_free(const std::string& name, std::function<void()> then);
+    // Also partitions that are ending.
+    [[nodiscard]] bool empty() const noexcept { return partitions_.empty(); }
+
+    // --- queue pairs
+    [[nodiscard]] QueuePair* queue_pair(std::uint32_t id) noexcept;
+    // The partition's own; not_found.
+    [[nodiscard]] Result<QueuePair*> queue_pair_of(const Partition& partition, std::uint32_t id);
+    [[nodiscard]] std::uint32_t next_queue_pair_id() noexcept;
+    [[nodiscard]] std::uint32_t choose_mover() const noexcept;
+    void add_queue_pair(Partition& partition, QueuePair pair);
+    // Closes and frees it; `done` runs when the movers have let go of it.
+    void remove_queue_pair(std::uint32_t id, std::function<void()> done);
+    // Tells waiting connectors that nobody will accept them.
+    void refuse_waiting(Listener& listener, abi::Error reason);
+
+    // --- regions
+    [[nodiscard]] bool inode_known(const FileKey& key) const { return inodes_.count(key) != 0; }
+    void know_inode(const FileKey& key) { inodes_.insert(key); }
+    void forget_inodes(const std::vector<RegionFile>& files);
+    void forget_inodes(const std::vector<FileKey>& keys);
+    [[nodiscard]] std::uint32_t next_network_id() noexcept;
+    void add_region(Partition& partition, std::shared_ptr<RegisteredRegion> region);
+    // Out of the table and revoked; freed later. `done` runs when no mover reaches it any more,
+    // which is almost always before this returns.
+    void remove_region(Partition& partition, std::uint32_t handle, std::function<void()> done);
+    // Gives memory that no mover knows back to the system, on the worker.
+    void free_memory(RegionMemory memory);
+
+    // --- what the whole daemon uses
+    // Counts descriptors that the adapter holds for a partition. Errors: limit_reached.
+    [[nodiscard]] Result<void> take_files(Partition& partition, std::uint64_t count);
+    void give_files(Partition& partition, std::uint64_t count) noexcept;
+    // Counts mappings against vm.max_map_count. Errors: limit_reached.
+    [[nodiscard]] Result<void> take_mappings(std::uint64_t count);
+    void give_mappings(std::uint64_t count) noexcept { mappings_ -= count; }
+    // Descriptors that do not belong to a partition: connections.
+    void count_files(std::int64_t change) noexcept {
+        files_ += static_cast<std::uint64_t>(change);
+    }
+    [[nodiscard]] bool files_short() const noexcept;
+
+    // Runs `then` on the control thread once every mover has passed a quiescent point.
+    void after_movers(std::function<void()> then);
+    // Runs `work` on the worker, then what it returns on the control thread.
+    void offload(std::function<std::function<void()>()> work);
+
+    [[nodiscard]] const FabricOptions& options() const noexcept { return options_; }
+    [[nodiscard]] const Quota& quota() const noexcept { return options_.quota; }
+    [[nodiscard]] const Policy& policy() const noexcept { return *policy_; }
+    [[nodiscard]] const Log& log() const noexcept { return log_; }
+    [[nodiscard]] Inbox& inbox() noexcept { return *inbox_; }
+    [[nodiscard]] const std::shared_ptr<Inbox>& shared_inbox() const noexcept { return inbox_; }
+    [[nodiscard]] Worker& worker() noexcept { return worker_; }
+    [[nodiscard]] Mover& mover(std::uint32_t index) noexcept { return *movers_[index]; }
+    [[nodiscard]] std::uint32_t mover_count() const noexcept { return options_.movers; }
+
+    // --- for listings, ordered by number
+    [[nodiscard]] const auto& partitions() const noexcept { return partitions_; }
+    [[nodiscard]] const auto& queue_pairs() const noexcept { return queue_pairs_; }
+    [[nodiscard]] const auto& regions() const noexcept { return regions_; }
+    [[nodiscard]] std::uint64_t started_ns() const noexcept { return started_ns_; }
+    void count_refusal() noexcept { ++refused_; }
+    [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+    [[nodiscard]] std::uint64_t registered_bytes() const noexcept { return registered_bytes_; }
+
+private:
+    Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
+           std::unique_ptr<Policy> policy, Evict evict);
+    [[nodiscard]] Result<void> start_movers();
+    void finish_end(std::uint32_t session);
+    void finish_removal(std::uint32_t id);
+    void take_from_listener(const QueuePair& pair);
+    void look_for_holes(std::uint32_t session);
+    void forget_region(const std::shared_ptr<RegisteredRegion>& region);
+    void retire(std::shared_ptr<RegisteredRegion> region);
+
+    FabricOptions options_;
+    Log log_;
+    std::shared_ptr<Inbox> inbox_;
+    std::unique_ptr<Policy> policy_;
+    Evict evict_;
+    const std::uint64_t started_ns_;
+
+    std::map<std::uint32_t, std::shared_ptr<Partition>> partitions_;  // by session
+    std::unordered_map<std::string, std::uint32_t> names_;
+    std::unordered_map<std::string, std::function<void()>> waiting_for_name_;
+    std::map<std::uint32_t, QueuePair> queue_pairs_;
+    std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions_;  // by network ID
+    std::set<FileKey> inodes_;
+    std::uint32_t last_queue_pair_ = 0;
+    std::uint32_t last_network_id_ = 0;
+    std::uint64_t files_ = 0;
+    std::uint64_t mappings_ = 0;
+    std::uint64_t refused_ = 0;
+    std::uint64_t registered_bytes_ = 0;
+    std::uint64_t mapping_budget_ = 0;
+    std::vector<std::uint32_t> mover_load_;                // by mover: ends added to it
+    std::map<std::uint32_t, std::uint64_t> looked_at_ns_;  // by session: for holes
+
+    Worker worker_;
+    std::vector<std::unique_ptr<Mover>> movers_;  // last: their tasks refer to all of the above
+};
+
+}  // namespace causeway::adapter

@@ -1,0 +1,95 @@
+// The mover's thread: its connections, doorbells and turns. Private to mover*.cpp.
+//
+// Threading: post() from anywhere; the rest on the mover's own thread.
+//
+// Invariants:
+//  1. A connection is polled (both ends' attention says so, and every turn looks at it) or cold
+//     (a doorbell or its retry time brings it back). Going cold ends with a second look after a
+//     fence, so that nothing posted meanwhile is missed.
+//  2. Commands run between two turns, when no pointer into a region is held.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "adapter/mover.hpp"
+#include "platform/fd.hpp"
+#include "platform/spinner.hpp"
+
+namespace causeway::adapter {
+
+class Mover::Loop {
+public:
+    Loop(MoverOptions options, platform::UniqueFd epoll, platform::UniqueFd command_event);
+    ~Loop();
+
+    void start(Mover& owner);
+    void post(std::function<void()> command);
+    [[nodiscard]] std::uint32_t index() const noexcept { return options_.index; }
+
+    // Commands.
+    void open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell);
+    void close_session(std::uint32_t session);
+    void add(std::shared_ptr<End> end);
+    void remove(const std::shared_ptr<End>& end);
+    void connect(std::shared_ptr<End> a, std::shared_ptr<End> b);
+    void close(const std::shared_ptr<End>& end, abi::QueuePairState state, abi::Error reason,
+               abi::Error peer_reason);
+    void poke(const std::shared_ptr<End>& end);
+
+private:
+    struct Session {
+        std::shared_ptr<Doorbell> doorbell;
+        std::vector<std::shared_ptr<End>> ends;  // by doorbell bit
+    };
+    enum class Sleep { now, no };
+
+    void run();
+    void run_commands();
+    [[nodiscard]] bool turn();
+    // mover_serve.cpp: one turn of one connection.
+    [[nodiscard]] bool serve(Connection& connection);
+    void settle(Connection& connection);
+    void handle_slow_step(const Connection& connection, std::uint64_t ticks);
+    // mover_sleep.cpp: cold connections, doorbells, sleeping.
+    void heat(Connection& connection);
+    [[nodiscard]] bool cool(Connection& connection);
+    void cool_idle();
+    void sleep();
+    void look_at_doorbells(int timeout_ms);
+    void answer(std::uint32_t session);
+    void retry_due();
+    [[nodiscard]] int sleep_limit_ms() const;
+    void close_connection(Connection& connection, End* blamed, abi::Error reason,
+                          abi::Error peer_reason);
+
+    const MoverOptions options_;
+    platform::UniqueFd epoll_;
+    platform::UniqueFd command_event_;
+    Mover* owner_ = nullptr;
+
+    std::mutex mutex_;
+    std::vector<std::function<void()>> commands_;  // guarded by mutex_
+    std::atomic<bool> has_commands_{false};
+    bool stop_ = false;
+
+    std::unordered_map<std::uint32_t, Session> sessions_;
+    std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+    std::vector<Connection*> polled_;
+    std::vector<Connection*> waiting_;  // cold, with a retry time
+    std::uint64_t next_connection_id_;
+    std::uint64_t now_ns_ = 0;
+    std::uint64_t looked_ns_ = 0;  // at the doorbells
+    std::uint64_t quantum_ticks_ = 0;
+    std::uint64_t slow_ticks_ = 0;
+    platform::Spinner spinner_;
+    std::thread thread_;
+};
+
+}  // namespace causeway::adapter

@@ -1,0 +1,84 @@
+// One turn of one connection: deficit round robin by the time its steps took.
+#include "adapter/mover_loop.hpp"
+#include "platform/clock.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+// A piece this long delays the news of it noticeably: partitions are told at once.
+constexpr std::uint64_t kTellAtOnceTicks = 10'000;
+
+}  // namespace
+
+bool Mover::Loop::serve(Connection& connection) {
+    bool any = false;
+    engine::StepContext context;
+    context.now_ns = now_ns_;
+    context.copies = options_.copies;
+    connection.deficit += static_cast<std::int64_t>(quantum_ticks_);
+    if (connection.deficit <= 0) return true;  // busy, and still paying for a long piece
+    std::uint64_t used[2] = {0, 0};
+    std::uint64_t before = platform::ticks();
+    bool progress = true;
+    while (progress && connection.deficit > 0) {
+        progress = false;
+        for (int i = 0; i < 2; ++i) {
+            const engine::Step step = connection.flows[i].step(context);
+            connection.last[i] = step;
+            if (step == engine::Step::idle) continue;
+            const std::uint64_t after = platform::ticks();
+            const std::uint64_t took = after - before;
+            before = after;
+            connection.deficit -= static_cast<std::int64_t>(took);
+            used[i] += took;
+            if (step == engine::Step::broken) {
+                End* guilty = connection.ends[0].get();
+                if (connection.flows[i].blame() != &guilty->endpoint()) {
+                    guilty = connection.ends[1].get();
+                }
+                close_connection(connection, guilty, abi::Error::protocol, abi::Error::peer_gone);
+                return true;
+            }
+            if (step != engine::Step::progress) continue;
+            progress = true;
+            if (took > kTellAtOnceTicks) {
+                settle(connection);
+                if (took > slow_ticks_) handle_slow_step(connection, took);
+            }
+        }
+        any |= progress;
+    }
+    if (!progress) connection.deficit = 0;  // idle: what it did not use is gone
+    for (int i = 0; i < 2; ++i) {
+        if (used[i] != 0) {
+            connection.ends[i]->endpoint().counters.mover_ns.add(platform::ticks_to_ns(used[i]));
+        }
+    }
+    if (any) {
+        connection.active_ns = now_ns_;
+        connection.retry_after_ns = 0;
+        settle(connection);
+    }
+    return any;
+}
+
+// Tells both partitions what was completed.
+void Mover::Loop::settle(Connection& connection) {
+    for (auto& end : connection.ends) {
+        engine::Endpoint& endpoint = end->endpoint();
+        endpoint.publish_taken_lazily();
+        if (endpoint.dirty) {
+            endpoint.dirty = false;
+            end->notify();
+        }
+    }
+}
+
+void Mover::Loop::handle_slow_step(const Connection& connection, std::uint64_t /*ticks*/) {
+    if (options_.on_slow_piece) {
+        options_.on_slow_piece(connection.ends[0]->options().session,
+                               connection.ends[1]->options().session);
+    }
+}
+
+}  // namespace causeway::adapter

@@ -1,0 +1,110 @@
+// A partition: what one attached session has. Plain records of the control thread; the fabric
+// (fabric.hpp) keeps them consistent.
+//
+// Threading: control thread, except what a member's own header allows to movers.
+#pragma once
+
+#include <causeway/abi/control.hpp>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adapter/bit_pool.hpp"
+#include "adapter/doorbell.hpp"
+#include "adapter/end.hpp"
+#include "adapter/quota.hpp"
+#include "adapter/region_memory.hpp"
+#include "engine/region_table.hpp"
+#include "platform/socket.hpp"
+
+namespace causeway::adapter {
+
+// A registered region. Movers hold pointers to `entry` between two of their quiescent points.
+struct RegisteredRegion {
+    std::uint32_t session = 0;
+    std::uint64_t registered_bytes = 0;
+    engine::Region entry;
+    RegionMemory memory;
+};
+
+// A region whose parts are still coming.
+struct PendingRegion {
+    abi::RegisterRequest first{};
+    std::vector<RegionFile> files;
+};
+
+struct DoorbellRecord {
+    abi::DoorbellKind kind{};
+    std::shared_ptr<Doorbell> doorbell;
+    BitPool ready_bits;  // completions: one per queue pair that completes to it
+};
+
+struct QueuePair {
+    // As far as the control thread has taken it; the end's own state follows when the mover acts.
+    enum class Phase { idle, connecting, connected, closing };
+
+    std::shared_ptr<End> end;
+    std::uint32_t session = 0;
+    std::uint32_t completions = 0;  // id of the doorbell
+    std::uint64_t bytes = 0;        // of its memory
+    Phase phase = Phase::idle;
+    abi::Executor executor = abi::Executor::any;
+    std::string peer;  // partition
+    std::uint32_t peer_id = 0;
+    std::string service;
+    std::string why;
+    // connecting: at whose listener it waits
+    std::uint32_t listening_session = 0;
+    std::uint32_t listener = 0;
+};
+
+struct Listener {
+    std::string service;
+    std::uint32_t backlog = 0;
+    std::deque<std::uint32_t> waiting;  // queue pairs that want to connect, first come first
+};
+
+// A number that is not zero and not in use; numbers come back only after all others were used.
+template<typename Map>
+[[nodiscard]] std::uint32_t next_id(std::uint32_t& last, const Map& used) {
+    do {
+        ++last;
+    } while (last == 0 || used.count(last) != 0);
+    return last;
+}
+
+struct Partition {
+    std::uint32_t session = 0;
+    std::string name;
+    std::string entrance;  // empty: the open one
+    platform::Credentials credentials{};
+    bool ending = false;
+    Usage usage;
+
+    std::shared_ptr<engine::RegionTable> table = std::make_shared<engine::RegionTable>();
+    // Of queue pairs that are gone; see EndOptions.
+    std::shared_ptr<engine::Counters> counters = std::make_shared<engine::Counters>();
+
+    std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions;  // by handle
+    std::optional<PendingRegion> pending_region;
+    std::map<std::uint32_t, DoorbellRecord> doorbells;  // by id, those that it has opened
+    std::shared_ptr<Doorbell> events;                   // made with the first need
+    std::vector<BitPool> mover_bits;                    // by mover: doorbell bits of its ends
+    std::vector<bool> has_mover_doorbell;
+    std::set<std::uint32_t> queue_pairs;
+    std::map<std::uint32_t, Listener> listeners;
+    std::map<std::string, std::uint32_t, std::less<>> services;  // -> listener
+    std::uint32_t last_doorbell = 0;
+    std::uint32_t last_listener = 0;
+
+    [[nodiscard]] std::string_view entrance_label() const {
+        return entrance.empty() ? std::string_view("open") : std::string_view(entrance);
+    }
+};
+
+}  // namespace causeway::adapter

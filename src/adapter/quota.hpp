@@ -1,0 +1,33 @@
+// What one partition may hold at a time, and what it holds. Control thread only.
+#pragma once
+
+#include <cstdint>
+
+namespace causeway::adapter {
+
+struct Quota {
+    std::uint64_t max_bytes = std::uint64_t{16} << 30;  // registered memory
+    std::uint32_t max_regions = 1024;
+    std::uint32_t max_queue_pairs = 1024;
+    std::uint64_t max_queue_bytes = std::uint64_t{256} << 20;  // memory of its queue pairs
+    std::uint32_t max_completion_queues = 256;
+    std::uint32_t max_listeners = 256;
+    std::uint64_t max_files = 4096;  // descriptors that the adapter holds on its behalf
+};
+
+// The largest values that can be asked for.
+inline constexpr std::uint32_t kMostRegions = 4096;     // slots of a region table
+inline constexpr std::uint32_t kMostQueuePairs = 4096;  // bits of a doorbell
+inline constexpr std::uint32_t kMostBacklog = 1024;     // connections waiting at one listener
+
+struct Usage {
+    std::uint64_t bytes = 0;
+    std::uint32_t regions = 0;
+    std::uint32_t queue_pairs = 0;
+    std::uint64_t queue_bytes = 0;
+    std::uint32_t completion_queues = 0;
+    std::uint32_t doorbells = 0;  // of any kind
+    std::uint64_t files = 0;
+};
+
+}  // namespace causeway::adapter

@@ -1,0 +1,60 @@
+#include "adapter/requests.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace causeway::adapter {
+namespace {
+
+enum class Takes { nothing, descriptor };
+
+struct Handler {
+    abi::Request request;
+    Takes takes;
+    Answer (*run)(Call&);
+};
+
+constexpr std::array kHandlers = {
+    Handler{abi::Request::open_doorbell, Takes::nothing, open_doorbell},
+    Handler{abi::Request::wakeup_socket, Takes::nothing, wakeup_socket},
+    Handler{abi::Request::close_doorbell, Takes::nothing, close_doorbell},
+    Handler{abi::Request::register_region, Takes::descriptor, register_region},
+    Handler{abi::Request::deregister_region, Takes::nothing, deregister_region},
+    Handler{abi::Request::region_status, Takes::nothing, region_status},
+    Handler{abi::Request::create_queue_pair, Takes::nothing, create_queue_pair},
+    Handler{abi::Request::listen, Takes::nothing, listen},
+    Handler{abi::Request::close_listener, Takes::nothing, close_listener},
+    Handler{abi::Request::connect, Takes::nothing, connect},
+    Handler{abi::Request::accept, Takes::nothing, accept},
+    Handler{abi::Request::disconnect, Takes::nothing, disconnect},
+    Handler{abi::Request::stats, Takes::nothing, stats},
+};
+
+}  // namespace
+
+Answer handle(Call& call) {
+    const auto type = static_cast<abi::Request>(call.header.type);
+    if (type == abi::Request::attach)
+        return fail(ErrorCode::wrong_state, "this connection is attached already");
+    for (const Handler& handler : kHandlers) {
+        if (handler.request != type)
+            continue;
+        if (call.partition == nullptr && type != abi::Request::stats) {
+            return fail(ErrorCode::denied,
+                        fmt::format("{}: an observer may only ask for stats: attach with a name",
+                                    control::request_name(call.header.type)));
+        }
+        if (handler.takes == Takes::nothing && call.descriptor) {
+            return fail(ErrorCode::protocol,
+                        fmt::format("{} came with a descriptor but takes none",
+                                    control::request_name(call.header.type)));
+        }
+        return handler.run(call);
+    }
+    return fail(ErrorCode::protocol,
+                fmt::format("request type {} is unknown to this adapter (protocol {}.{})",
+                            call.header.type, abi::kMajor, abi::kMinor));
+}
+
+}  // namespace causeway::adapter

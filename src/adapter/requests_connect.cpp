@@ -1,0 +1,211 @@
+// Listeners and connections: listen, connect, accept.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "adapter/requests.hpp"
+#include "base/names.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+const char* phase_text(const QueuePair& pair) {
+    switch (pair.phase) {
+        case QueuePair::Phase::idle:
+            return "idle";
+        case QueuePair::Phase::connecting:
+            return "connecting";
+        case QueuePair::Phase::connected:
+            return "connected, or was";
+        case QueuePair::Phase::closing:
+            return "being closed";
+    }
+    return "unknown";
+}
+
+Result<QueuePair*> idle_pair(Call& call, std::uint32_t id) {
+    CW_TRY_ASSIGN(QueuePair * pair, call.fabric.queue_pair_of(*call.partition, id));
+    if (pair->phase != QueuePair::Phase::idle) {
+        return fail(ErrorCode::wrong_state,
+                    fmt::format("queue pair {} is {}: take one that was never connected", id,
+                                phase_text(*pair)));
+    }
+    return pair;
+}
+
+Result<Listener*> find_listener(Partition& partition, std::uint32_t id) {
+    const auto found = partition.listeners.find(id);
+    if (found == partition.listeners.end()) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("partition {} has no listener {}", partition.name, id));
+    }
+    return &found->second;
+}
+
+Result<void> check_executor(std::uint32_t wanted) {
+    switch (static_cast<abi::Executor>(wanted)) {
+        case abi::Executor::any:
+        case abi::Executor::adapter:
+            return {};
+        case abi::Executor::direct:
+            return fail(ErrorCode::unsupported,
+                        "executor 'direct' is not there yet: ask for 'adapter', or leave the "
+                        "choice to the policy");
+        case abi::Executor::link:
+            return fail(ErrorCode::unsupported,
+                        "executor 'link' leads to other hosts and is not there yet: ask for "
+                        "'adapter', or leave the choice to the policy");
+    }
+    return fail(ErrorCode::invalid_argument, fmt::format("executor {} is unknown", wanted));
+}
+
+// Who is called, and the listener there; neither what else is attached nor what else is offered.
+Result<std::pair<Partition*, std::uint32_t>> find_service(Fabric& fabric, const Target& target) {
+    Partition* partition = fabric.find(target.partition);
+    if (partition == nullptr) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("partition '{}' is not attached to this adapter",
+                                target.partition));
+    }
+    const auto service = partition->services.find(target.service);
+    if (service == partition->services.end()) {
+        return fail(ErrorCode::not_found, fmt::format("partition '{}' offers no service '{}'",
+                                                      target.partition, target.service));
+    }
+    return std::pair(partition, service->second);
+}
+
+// The first connector that still waits.
+QueuePair* next_waiting(Fabric& fabric, Listener& listener) {
+    while (!listener.waiting.empty()) {
+        QueuePair* pair = fabric.queue_pair(listener.waiting.front());
+        listener.waiting.pop_front();
+        if (pair != nullptr && pair->phase == QueuePair::Phase::connecting)
+            return pair;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+Answer listen(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::ListenRequest>(call.bytes));
+    CW_TRY_ASSIGN(const std::string service, load_name("service", request.service));
+    Partition& partition = *call.partition;
+    if (request.reserved != 0)
+        return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
+    if (request.backlog == 0 || request.backlog > kMostBacklog) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("a backlog of {}: take 1 to {}", request.backlog, kMostBacklog));
+    }
+    if (partition.services.count(service) != 0) {
+        return fail(ErrorCode::name_in_use,
+                    fmt::format("partition {} listens for '{}' already", partition.name, service));
+    }
+    const std::uint32_t most = call.fabric.quota().max_listeners;
+    if (partition.listeners.size() >= most) {
+        return fail(ErrorCode::limit_reached,
+                    fmt::format("partition {} has {} of at most {} listeners: close some",
+                                partition.name, partition.listeners.size(), most));
+    }
+    CW_TRY(events_of(call.fabric, partition));
+    auto reply = call.reply<abi::ListenReply>();
+    reply.listener = next_id(partition.last_listener, partition.listeners);
+    partition.services.emplace(service, reply.listener);
+    partition.listeners.emplace(reply.listener, Listener{service, request.backlog, {}});
+    return Reply::of(reply);
+}
+
+Answer close_listener(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::CloseListenerRequest>(call.bytes));
+    Partition& partition = *call.partition;
+    if (request.reserved != 0)
+        return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
+    CW_TRY_ASSIGN(Listener * listener, find_listener(partition, request.listener));
+    call.fabric.refuse_waiting(*listener, abi::Error::not_found);
+    partition.services.erase(listener->service);
+    partition.listeners.erase(request.listener);
+    return Reply::empty(call.header);
+}
+
+Answer connect(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::ConnectRequest>(call.bytes));
+    CW_TRY_ASSIGN(const std::string_view text, load_text(request.target));
+    CW_TRY_ASSIGN(const Target target, split_target(text));
+    Fabric& fabric = call.fabric;
+    Partition& partition = *call.partition;
+    CW_TRY_ASSIGN(QueuePair * pair, idle_pair(call, request.queue_pair));
+    CW_TRY(check_executor(request.executor));
+    auto found = find_service(fabric, target);
+    if (!found) {
+        fabric.count_refusal();
+        return tl::unexpected(found.error());
+    }
+    Partition& peer = *found->first;
+    const std::uint32_t listener_id = found->second;
+    Listener& listener = peer.listeners.at(listener_id);
+    const Decision decision =
+        fabric.policy().may_connect({partition.name, partition.entrance}, {peer.name, peer.entrance},
+                                    target.service, static_cast<abi::Executor>(request.executor));
+    if (!decision.allowed) {
+        fabric.count_refusal();
+        return fail(ErrorCode::denied,
+                    fmt::format("partition {} may not connect to {}/{}: rule '{}'", partition.name,
+                                target.partition, target.service, decision.rule));
+    }
+    if (listener.waiting.size() >= listener.backlog) {
+        fabric.count_refusal();
+        return fail(ErrorCode::limit_reached,
+                    fmt::format("{} connections wait at {}/{} already, as many as its backlog "
+                                "allows: try again later",
+                                listener.waiting.size(), target.partition, target.service));
+    }
+    pair->phase = QueuePair::Phase::connecting;
+    pair->peer = target.partition;
+    pair->service = target.service;
+    pair->executor = decision.executor;
+    pair->why = decision.rule;
+    pair->listening_session = peer.session;
+    pair->listener = listener_id;
+    listener.waiting.push_back(request.queue_pair);
+    pair->end->set_state(abi::QueuePairState::connecting, abi::Error::none);
+    peer.events->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::connection_wanted));
+
+    auto reply = call.reply<abi::ConnectReply>();
+    reply.executor = static_cast<std::uint32_t>(decision.executor);
+    return Reply::of(reply);
+}
+
+Answer accept(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::AcceptRequest>(call.bytes));
+    Fabric& fabric = call.fabric;
+    Partition& partition = *call.partition;
+    CW_TRY_ASSIGN(Listener * listener, find_listener(partition, request.listener));
+    CW_TRY_ASSIGN(QueuePair * pair, idle_pair(call, request.queue_pair));
+    QueuePair* connector = next_waiting(fabric, *listener);
+    if (connector == nullptr) {
+        return fail(ErrorCode::again,
+                    fmt::format("nobody waits to connect to {}/{}: wait for the event "
+                                "connection_wanted",
+                                partition.name, listener->service));
+    }
+    const Partition* peer = fabric.find(connector->session);
+    const std::uint32_t connector_id = connector->end->options().id;
+    pair->phase = QueuePair::Phase::connected;
+    pair->peer = peer != nullptr ? peer->name : std::string();
+    pair->peer_id = connector_id;
+    pair->service = listener->service;
+    pair->executor = connector->executor;
+    pair->why = connector->why;
+    connector->phase = QueuePair::Phase::connected;
+    connector->peer_id = request.queue_pair;
+    fabric.mover(connector->end->options().mover).connect(connector->end, pair->end);
+
+    auto reply = call.reply<abi::AcceptReply>();
+    reply.executor = static_cast<std::uint32_t>(connector->executor);
+    CW_TRY(store_text(reply.peer, pair->peer));
+    return Reply::of(reply);
+}
+
+}  // namespace causeway::adapter

@@ -1,0 +1,151 @@
+// Doorbells: opening them, fetching the wake-up socket, closing those of completion queues.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "adapter/requests.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+// The adapter's end of the socketpair, and the partition's until it is fetched.
+constexpr std::uint64_t kFilesPerDoorbell = 2;
+
+tl::unexpected<Error> open_already(const char* what) {
+    return fail(ErrorCode::wrong_state,
+                fmt::format("the {} doorbell of this partition is open already: it is there once",
+                            what));
+}
+
+Result<std::shared_ptr<Doorbell>> make_doorbell(Fabric& fabric, Partition& partition) {
+    CW_TRY(fabric.take_files(partition, kFilesPerDoorbell));
+    if (auto room = fabric.take_mappings(1); !room) {
+        fabric.give_files(partition, kFilesPerDoorbell);
+        return tl::unexpected(room.error());
+    }
+    auto made = Doorbell::create();
+    if (made) {
+        ++partition.usage.doorbells;
+    } else {
+        fabric.give_files(partition, kFilesPerDoorbell);
+        fabric.give_mappings(1);
+    }
+    return made;
+}
+
+Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellRequest& request) {
+    Partition& partition = *call.partition;
+    const auto kind = static_cast<abi::DoorbellKind>(request.kind);
+    if (kind != abi::DoorbellKind::mover && request.index != 0) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("doorbell index {}: only a mover's doorbell has one",
+                                request.index));
+    }
+    switch (kind) {
+        case abi::DoorbellKind::events: {
+            for (const auto& [id, record] : partition.doorbells) {
+                if (record.kind == kind)
+                    return open_already("events");
+            }
+            return events_of(call.fabric, partition);
+        }
+        case abi::DoorbellKind::mover: {
+            if (request.index >= call.fabric.mover_count()) {
+                return fail(ErrorCode::invalid_argument,
+                            fmt::format("there is no mover {}: the adapter has {}", request.index,
+                                        call.fabric.mover_count()));
+            }
+            if (partition.has_mover_doorbell[request.index])
+                return open_already("mover");
+            CW_TRY_ASSIGN(auto doorbell, make_doorbell(call.fabric, partition));
+            partition.has_mover_doorbell[request.index] = true;
+            call.fabric.mover(request.index).open_doorbell(partition.session, doorbell);
+            return doorbell;
+        }
+        case abi::DoorbellKind::completions: {
+            const std::uint32_t most = call.fabric.quota().max_completion_queues;
+            if (partition.usage.completion_queues >= most) {
+                return fail(ErrorCode::limit_reached,
+                            fmt::format("partition {} has {} of at most {} completion queues: "
+                                        "close some",
+                                        partition.name, partition.usage.completion_queues, most));
+            }
+            CW_TRY_ASSIGN(auto doorbell, make_doorbell(call.fabric, partition));
+            ++partition.usage.completion_queues;
+            return doorbell;
+        }
+    }
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("doorbell kind {} is unknown", request.kind));
+}
+
+Result<DoorbellRecord*> find_doorbell(Partition& partition, const abi::DoorbellRequest& request) {
+    const auto found = partition.doorbells.find(request.doorbell);
+    if (found == partition.doorbells.end() || request.reserved != 0) {
+        return fail(ErrorCode::not_found, fmt::format("partition {} has no doorbell {}",
+                                                      partition.name, request.doorbell));
+    }
+    return &found->second;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Doorbell>> events_of(Fabric& fabric, Partition& partition) {
+    if (!partition.events) {
+        CW_TRY_ASSIGN(partition.events, make_doorbell(fabric, partition));
+    }
+    return partition.events;
+}
+
+Answer open_doorbell(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::OpenDoorbellRequest>(call.bytes));
+    CW_TRY_ASSIGN(auto doorbell, open_kind(call, request));
+    Partition& partition = *call.partition;
+    const std::uint32_t id = next_id(partition.last_doorbell, partition.doorbells);
+    auto reply = call.reply<abi::OpenDoorbellReply>();
+    reply.doorbell = id;
+    platform::UniqueFd page = std::move(doorbell->page_fd);
+    DoorbellRecord record;
+    record.kind = static_cast<abi::DoorbellKind>(request.kind);
+    record.doorbell = std::move(doorbell);
+    partition.doorbells.emplace(id, std::move(record));
+    return Reply::of(reply, std::move(page));
+}
+
+Answer wakeup_socket(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::DoorbellRequest>(call.bytes));
+    CW_TRY_ASSIGN(DoorbellRecord * record, find_doorbell(*call.partition, request));
+    if (!record->doorbell->peer_socket_fd) {
+        return fail(ErrorCode::wrong_state,
+                    fmt::format("the wake-up socket of doorbell {} was handed out already: it is "
+                                "there once",
+                                request.doorbell));
+    }
+    return Reply::empty(call.header, std::move(record->doorbell->peer_socket_fd));
+}
+
+Answer close_doorbell(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::DoorbellRequest>(call.bytes));
+    Partition& partition = *call.partition;
+    CW_TRY_ASSIGN(DoorbellRecord * record, find_doorbell(partition, request));
+    if (record->kind != abi::DoorbellKind::completions) {
+        return fail(ErrorCode::wrong_state,
+                    fmt::format("doorbell {} lives as long as the partition: only those of "
+                                "completion queues can be closed",
+                                request.doorbell));
+    }
+    if (record->ready_bits.taken() != 0) {
+        return fail(ErrorCode::wrong_state,
+                    fmt::format("{} queue pairs still complete to doorbell {}: disconnect them "
+                                "first",
+                                record->ready_bits.taken(), request.doorbell));
+    }
+    partition.doorbells.erase(request.doorbell);
+    --partition.usage.completion_queues;
+    --partition.usage.doorbells;
+    call.fabric.give_files(partition, kFilesPerDoorbell);
+    call.fabric.give_mappings(1);
+    return Reply::empty(call.header);
+}
+
+}  // namespace causeway::adapter

@@ -1,0 +1,251 @@
+// Stats: rows of one kind, as many as fit one message. A cursor is the number of the next row's
+// subject, so a listing stays in step while things come and go.
+//
+// Queue pairs are asked of the movers that serve them: their rings belong to them.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "adapter/requests.hpp"
+#include "base/names.hpp"
+#include "base/version.hpp"
+#include "platform/clock.hpp"
+#include "platform/limits.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+template<typename Row>
+constexpr std::size_t kMostRows = (abi::kMaxMessage - sizeof(abi::StatsReply)) / sizeof(Row);
+
+void put(std::span<char> field, std::string_view text) {
+    // Names fit; what does not is cut, as it is only shown.
+    (void)store_text(field, text.substr(0, field.size() - 1));
+}
+
+template<typename Row>
+Reply page(const abi::Header& request, const std::vector<Row>& rows, std::uint32_t next) {
+    auto head = control::make_reply<abi::StatsReply>(request);
+    head.header.size = static_cast<std::uint32_t>(sizeof head + rows.size() * sizeof(Row));
+    head.rows = static_cast<std::uint32_t>(rows.size());
+    head.row_size = sizeof(Row);
+    head.next = next;
+    Reply reply = Reply::of(head);
+    const auto bytes = std::as_bytes(std::span(rows));
+    reply.bytes.insert(reply.bytes.end(), bytes.begin(), bytes.end());
+    return reply;
+}
+
+// Walks an ordered container from `cursor` on. `fill(element, row)` says whether there is a row to
+// show; `key(element)` is what a cursor counts.
+template<typename Row, typename Container, typename Key, typename Fill>
+std::uint32_t collect(const Container& container, std::uint32_t cursor, std::vector<Row>& rows,
+                      Key key, Fill fill) {
+    for (auto it = container.lower_bound(cursor); it != container.end(); ++it) {
+        if (rows.size() == kMostRows<Row>)
+            return key(*it);
+        Row row{};
+        if (fill(*it, row))
+            rows.push_back(row);
+    }
+    return 0;
+}
+
+constexpr auto kMapKey = [](const auto& entry) { return entry.first; };
+constexpr auto kSetKey = [](const auto& entry) { return entry; };
+
+Reply adapter_rows(const Call& call) {
+    const Fabric& fabric = call.fabric;
+    const Partition* only = call.restricted_to();
+    abi::AdapterRow row{};
+    put(row.version, kVersion);
+    row.major = abi::kMajor;
+    row.minor = abi::kMinor;
+    row.pid = static_cast<std::uint32_t>(::getpid());
+    row.uptime_ns = platform::monotonic_ns() - fabric.started_ns();
+    row.movers = fabric.mover_count();
+    put(row.copy_kernels, engine::default_copy_plan().describe());
+    if (only != nullptr) {
+        row.partitions = 1;
+        row.queue_pairs = only->usage.queue_pairs;
+        row.regions = only->usage.regions;
+        row.registered_bytes = only->usage.bytes;
+    } else {
+        row.partitions = static_cast<std::uint32_t>(fabric.partitions().size());
+        row.queue_pairs = static_cast<std::uint32_t>(fabric.queue_pairs().size());
+        row.regions = static_cast<std::uint32_t>(fabric.regions().size());
+        row.registered_bytes = fabric.registered_bytes();
+        row.open_files = static_cast<std::uint32_t>(platform::open_file_count().value_or(0));
+        row.mappings = static_cast<std::uint32_t>(platform::mapping_count().value_or(0));
+        row.refused = fabric.refused();
+    }
+    return page(call.header, std::vector{row}, 0);
+}
+
+void fill_partition(Fabric& fabric, const Partition& partition, abi::PartitionRow& row) {
+    put(row.name, partition.name);
+    put(row.entrance, partition.entrance_label());
+    row.session = partition.session;
+    row.pid = static_cast<std::uint32_t>(partition.credentials.pid);
+    row.uid = partition.credentials.uid;
+    row.regions = partition.usage.regions;
+    row.queue_pairs = partition.usage.queue_pairs;
+    row.listeners = static_cast<std::uint32_t>(partition.listeners.size());
+    row.registered_bytes = partition.usage.bytes;
+    const auto add = [&row](const engine::Counters& counters) {
+        row.operations += counters.operations.load();
+        row.bytes += counters.bytes.load();
+        row.mover_ns += counters.mover_ns.load();
+    };
+    add(*partition.counters);
+    for (const std::uint32_t id : partition.queue_pairs) {
+        if (const QueuePair* pair = fabric.queue_pair(id);
+            pair != nullptr && pair->phase != QueuePair::Phase::closing)
+            add(pair->end->endpoint().counters);
+    }
+}
+
+Reply partition_rows(const Call& call, std::uint32_t cursor) {
+    std::vector<abi::PartitionRow> rows;
+    if (const Partition* only = call.restricted_to()) {
+        fill_partition(call.fabric, *only, rows.emplace_back());
+        return page(call.header, rows, 0);
+    }
+    const std::uint32_t next = collect(call.fabric.partitions(), cursor, rows, kMapKey,
+                                       [&](const auto& entry, abi::PartitionRow& row) {
+                                           if (entry.second->ending)
+                                               return false;
+                                           fill_partition(call.fabric, *entry.second, row);
+                                           return true;
+                                       });
+    return page(call.header, rows, next);
+}
+
+Reply region_rows(const Call& call, std::uint32_t cursor) {
+    std::vector<abi::RegionRow> rows;
+    const auto fill = [&](const auto& entry, abi::RegionRow& row) {
+        const RegisteredRegion& region = *entry.second;
+        const Partition* owner = call.fabric.find(region.session);
+        if (owner == nullptr)
+            return false;
+        put(row.partition, owner->name);
+        row.network_id = region.entry.network_id;
+        row.handle = region.entry.handle;
+        row.rights = region.entry.rights;
+        row.size = region.entry.length;
+        row.append_offset = region.entry.append_offset.load(std::memory_order_relaxed);
+        return true;
+    };
+    // One's own are numbered by their handles, all of them by their network IDs.
+    const Partition* only = call.restricted_to();
+    const std::uint32_t next =
+        only != nullptr ? collect(only->regions, cursor, rows, kMapKey, fill)
+                        : collect(call.fabric.regions(), cursor, rows, kMapKey, fill);
+    return page(call.header, rows, next);
+}
+
+// Published descriptors from the next one on. Honest ones are contiguous, so that halving finds the
+// end; of others the number is wrong, but found as fast.
+std::uint32_t published(const shm::DescriptorConsumer& ring) {
+    std::uint32_t least = 0;
+    std::uint32_t most = ring.entries();
+    while (least < most) {
+        const std::uint32_t middle = least + (most - least) / 2;
+        if (ring.ready(middle)) {
+            least = middle + 1;
+        } else {
+            most = middle;
+        }
+    }
+    return least;
+}
+
+// On the thread of the mover that serves the end.
+void fill_from_end(const End& end, abi::QueuePairRow& row) {
+    const engine::Endpoint& endpoint = end.endpoint();
+    row.state = static_cast<std::uint32_t>(end.state());
+    row.reason = static_cast<std::uint32_t>(end.reason());
+    row.outstanding = published(endpoint.sends);
+    row.receives = published(endpoint.receives);
+    row.operations = endpoint.counters.operations.load();
+    row.bytes = endpoint.counters.bytes.load();
+    row.errors = endpoint.counters.errors.load();
+    row.stalls = endpoint.counters.stalls.load();
+    row.stall_ns = endpoint.counters.stall_ns.load();
+}
+
+struct QueuePairPage {
+    std::vector<abi::QueuePairRow> rows;
+    std::vector<std::shared_ptr<End>> ends;
+    std::uint32_t next = 0;
+};
+
+void queue_pair_rows(Call& call, std::uint32_t cursor) {
+    Fabric& fabric = call.fabric;
+    const Partition* only = call.restricted_to();
+    auto collected = std::make_shared<QueuePairPage>();
+    const auto fill = [&](const QueuePair& pair, abi::QueuePairRow& row) {
+        const Partition* owner = fabric.find(pair.session);
+        if (owner == nullptr)
+            return false;
+        const EndOptions& options = pair.end->options();
+        put(row.partition, owner->name);
+        put(row.peer, pair.peer);
+        put(row.service, pair.service);
+        put(row.why, pair.why);
+        row.id = options.id;
+        row.peer_id = pair.peer_id;
+        row.executor = static_cast<std::uint32_t>(pair.executor);
+        const Mover* serving = pair.end->served_by.load(std::memory_order_acquire);
+        row.mover = serving != nullptr ? serving->index() : options.mover;
+        collected->ends.push_back(pair.end);
+        return true;
+    };
+    if (only != nullptr) {
+        collected->next = collect(only->queue_pairs, cursor, collected->rows, kSetKey,
+                                  [&](std::uint32_t id, abi::QueuePairRow& row) {
+                                      return fill(*fabric.queue_pair(id), row);
+                                  });
+    } else {
+        collected->next = collect(fabric.queue_pairs(), cursor, collected->rows, kMapKey,
+                                  [&](const auto& entry, abi::QueuePairRow& row) {
+                                      return fill(entry.second, row);
+                                  });
+    }
+    for (std::uint32_t i = 0; i < fabric.mover_count(); ++i) {
+        fabric.mover(i).run([collected, i] {
+            for (std::size_t row = 0; row < collected->rows.size(); ++row) {
+                if (collected->rows[row].mover == i)
+                    fill_from_end(*collected->ends[row], collected->rows[row]);
+            }
+        });
+    }
+    fabric.after_movers([collected, header = call.header, answer = call.answer_later()] {
+        answer(page(header, collected->rows, collected->next));
+    });
+}
+
+}  // namespace
+
+Answer stats(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::StatsRequest>(call.bytes));
+    switch (static_cast<abi::StatsKind>(request.kind)) {
+        case abi::StatsKind::adapter:
+            return adapter_rows(call);
+        case abi::StatsKind::partitions:
+            return partition_rows(call, request.cursor);
+        case abi::StatsKind::queue_pairs:
+            queue_pair_rows(call, request.cursor);
+            return std::nullopt;
+        case abi::StatsKind::regions:
+            return region_rows(call, request.cursor);
+    }
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("stats of kind {}: known are adapter (0), partitions (1), queue pairs "
+                            "(2) and regions (3)",
+                            request.kind));
+}
+
+}  // namespace causeway::adapter

@@ -1,0 +1,124 @@
+#include "adapter/server.hpp"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "platform/clock.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+constexpr std::uint64_t kShutDownLimitNs = 5'000'000'000;
+constexpr int kPausedLookMs = 100;  // while accepting is paused
+
+}  // namespace
+
+Server::Server(ServerOptions options, Log log, RuntimeDirectory directory)
+    : options_(std::move(options)), log_(std::move(log)), directory_(std::move(directory)) {}
+
+Server::~Server() {
+    // The movers go first: what they still have to say is dropped with the inbox.
+    fabric_.reset();
+}
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Log log) {
+    CW_TRY_ASSIGN(auto directory, RuntimeDirectory::open(options.runtime_directory));
+    std::unique_ptr<Server> server(
+        new Server(std::move(options), std::move(log), std::move(directory)));
+    CW_TRY(server->set_up());
+    return server;
+}
+
+Result<void> Server::set_up() {
+    CW_TRY_ASSIGN(inbox_, Inbox::create());
+    CW_TRY_ASSIGN(loop_, EventLoop::create());
+    CW_TRY(loop_->add(inbox_->fd(), EPOLLIN, [this](std::uint32_t) { inbox_->run_all(); }));
+    if (options_.stop_fd >= 0)
+        CW_TRY(loop_->add(options_.stop_fd, EPOLLIN, [this](std::uint32_t) { stopping_ = true; }));
+    CW_TRY_ASSIGN(
+        fabric_,
+        Fabric::start(options_.fabric, log_, inbox_, std::make_unique<DefaultPolicy>(),
+                      [this](std::uint32_t id, const std::string& why) { end_session(id, why); }));
+    for (const std::string& name : options_.entrances) {
+        CW_TRY(check_entrance_name(name));
+        if (!reserved_names_.insert(name).second) {
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("entrance '{}' is given twice", name));
+        }
+        CW_TRY_ASSIGN(const std::string path, directory_.make_entrance(name));
+        CW_TRY(open_door(name, path));
+    }
+    return open_door("", directory_.open_socket_path());
+}
+
+Result<void> Server::open_door(const std::string& name, const std::string& path) {
+    auto door = std::make_unique<Door>();
+    CW_TRY_ASSIGN(door->entrance, Entrance::open(name, path));
+    CW_TRY_ASSIGN(door->watch, loop_->add(door->entrance->listener(), EPOLLIN,
+                                          [this, it = door.get()](std::uint32_t) {
+                                              accept_some(*it);
+                                          }));
+    log_->info("entrance {}: {}", door->entrance->label(), path);
+    doors_.push_back(std::move(door));
+    return {};
+}
+
+Result<void> Server::run() {
+    while (!stopping_) {
+        CW_TRY(loop_->run_once(next_timeout_ms()));
+        tick();
+    }
+    return shut_down();
+}
+
+void Server::stop() {
+    inbox_->post([this] { stopping_ = true; });
+}
+
+int Server::next_timeout_ms() const {
+    std::uint64_t soonest = UINT64_MAX;
+    for (const auto& door : doors_) {
+        if (door->unattached.empty())
+            continue;
+        // The front may have attached meanwhile; then this is a look too many, no more.
+        const auto session = sessions_.find(door->unattached.front());
+        const std::uint64_t since =
+            session == sessions_.end() ? 0 : session->second->accepted_ns;
+        soonest = std::min(soonest, since + options_.attach_patience_ns);
+    }
+    int timeout = accepting_paused_ ? kPausedLookMs : -1;
+    if (soonest != UINT64_MAX) {
+        const std::uint64_t now = platform::monotonic_ns();
+        const std::uint64_t left = soonest > now ? (soonest - now) / 1'000'000 + 1 : 0;
+        const int until = static_cast<int>(std::min<std::uint64_t>(left, 60'000));
+        timeout = timeout < 0 ? until : std::min(timeout, until);
+    }
+    return timeout;
+}
+
+void Server::tick() {
+    drop_late_attachers(platform::monotonic_ns());
+    if (accepting_paused_ && !fabric_->files_short())
+        resume_accepting();
+}
+
+Result<void> Server::shut_down() {
+    log_->info("stopping: {} sessions end", sessions_.size());
+    for (const auto& door : doors_)
+        loop_->remove(door->watch);
+    while (!sessions_.empty())
+        end_session(sessions_.begin()->first, "the adapter stops");
+    doors_.clear();  // removes the sockets
+    const std::uint64_t deadline = platform::monotonic_ns() + kShutDownLimitNs;
+    while (!fabric_->empty()) {
+        if (platform::monotonic_ns() > deadline)
+            return fail(ErrorCode::timed_out, "the movers did not come to rest in time");
+        CW_TRY(loop_->run_once(100));
+    }
+    return {};
+}
+
+}  // namespace causeway::adapter

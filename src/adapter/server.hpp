@@ -1,0 +1,118 @@
+// The server: the control thread's loop. It accepts connections at the entrances, reads one request
+// per connection and round, sends replies, and notices when a partition's process has gone.
+//
+// Threading: start(), run() and destruction on one thread, the control thread; stop() from any.
+// Ownership: owns entrances, sessions and the fabric.
+//
+// Invariants:
+//  1. Nothing here waits for a client. A reply that cannot be sent at once ends its session.
+//  2. A session has at most one request under way; while it is answered late, it is not read.
+//  3. What a client can make the daemon hold is bounded: unattached connections per entrance and in
+//     time, everything else by quotas. When descriptors run out, accepting pauses.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adapter/disposer.hpp"
+#include "adapter/entrance.hpp"
+#include "adapter/event_loop.hpp"
+#include "adapter/fabric.hpp"
+#include "adapter/log.hpp"
+#include "adapter/reply.hpp"
+#include "adapter/runtime_directory.hpp"
+#include "adapter/session.hpp"
+#include "control/server.hpp"
+
+namespace causeway::adapter {
+
+struct ServerOptions {
+    std::string runtime_directory;
+    std::vector<std::string> entrances;  // named ones; the open one is always there
+    FabricOptions fabric;
+    int stop_fd = -1;  // run() returns once this is readable; borrowed
+    std::uint64_t attach_patience_ns = 5'000'000'000;
+    std::uint32_t max_unattached = 64;  // connections per entrance that have not attached yet
+};
+
+class Server {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerOptions options, Log log);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // Serves until stop(); then ends all sessions and waits for the movers to let go of them.
+    // Errors: timed_out, if they do not: the process should then exit without further ado.
+    [[nodiscard]] Result<void> run();
+    void stop();
+
+    [[nodiscard]] const std::string& runtime_directory() const { return directory_.path(); }
+
+private:
+    struct Door {
+        std::unique_ptr<Entrance> entrance;
+        EventLoop::Watch watch = 0;
+        std::deque<std::uint32_t> unattached;  // oldest first; some may have moved on
+        std::uint32_t unattached_count = 0;
+        RateLimit complaints{20, 1'000'000'000};
+    };
+
+    Server(ServerOptions options, Log log, RuntimeDirectory directory);
+    [[nodiscard]] Result<void> set_up();
+    [[nodiscard]] Result<void> open_door(const std::string& name, const std::string& path);
+    [[nodiscard]] int next_timeout_ms() const;
+    void tick();
+    [[nodiscard]] Result<void> shut_down();
+
+    // server_accept.cpp
+    void accept_some(Door& door);
+    void admit(Door& door, platform::UniqueFd connection);
+    void drop_oldest_unattached(Door& door);
+    void drop_late_attachers(std::uint64_t now_ns);
+    void pause_accepting(const std::string& why);
+    void resume_accepting();
+    void leave_unattached(Session& session);
+    [[nodiscard]] Door& door_of(const Session& session);
+
+    // server_sessions.cpp
+    void on_readable(std::uint32_t id, std::uint32_t events);
+    void serve(Session& session, control::IncomingRequest request);
+    void answer(Session& session, const abi::Header& header, Answer answer);
+    void send(Session& session, const abi::Header& header, const Result<Reply>& reply);
+    [[nodiscard]] LateReply answer_later(Session& session, const abi::Header& header);
+    void end_session(std::uint32_t id, const std::string& why);
+    void complain(Session& session, const std::string& text);
+
+    // server_attach.cpp
+    [[nodiscard]] Answer attach(Session& session, const control::IncomingRequest& request);
+    [[nodiscard]] Answer attach_as(Session& session, const abi::Header& header,
+                                   const std::string& name);
+    [[nodiscard]] Result<Reply> finish_attach(Session& session, const abi::Header& header,
+                                              const std::string& name);
+    [[nodiscard]] bool has_gone(const Session& session) const;
+
+    const ServerOptions options_;
+    Log log_;
+    RuntimeDirectory directory_;
+    std::shared_ptr<Inbox> inbox_;
+    std::unique_ptr<EventLoop> loop_;
+    std::set<std::string> reserved_names_;
+    std::vector<std::unique_ptr<Door>> doors_;
+    std::map<std::uint32_t, std::unique_ptr<Session>> sessions_;
+    std::uint32_t last_session_ = 0;
+    bool stopping_ = false;
+    bool accepting_paused_ = false;
+    Disposer disposer_;
+    std::array<std::byte, abi::kMaxMessage> buffer_{};
+    std::unique_ptr<Fabric> fabric_;  // last: its threads' results come back to all of the above
+};
+
+}  // namespace causeway::adapter

@@ -1,0 +1,149 @@
+// Attaching: which version, which name, and the wait for a name whose last holder is just going.
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <array>
+#include <utility>
+
+#include "adapter/server.hpp"
+#include "base/names.hpp"
+#include "base/version.hpp"
+#include "platform/clock.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+Result<void> check_version(const abi::AttachRequest& request) {
+    if (request.major_least > request.major_most) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("versions from {} to {}: the first is larger than the last",
+                                request.major_least, request.major_most));
+    }
+    if (request.major_least <= abi::kMajor && abi::kMajor <= request.major_most)
+        return {};
+    return fail(ErrorCode::version,
+                fmt::format("this adapter (causewayd {}) speaks protocol version {}, the library "
+                            "{} to {}: bring both to the same release",
+                            kVersion, abi::kMajor, request.major_least, request.major_most));
+}
+
+// The requested name; empty is allowed.
+Result<std::string> requested_name(const abi::AttachRequest& request) {
+    CW_TRY_ASSIGN(const std::string_view name, load_text(request.name));
+    if (!name.empty())
+        CW_TRY(check_name("partition", name));
+    return std::string(name);
+}
+
+}  // namespace
+
+Answer Server::attach(Session& session, const control::IncomingRequest& request) {
+    if (static_cast<abi::Request>(request.header.type) != abi::Request::attach) {
+        return fail(ErrorCode::wrong_state,
+                    fmt::format("{} before attach: the first request of a connection is attach",
+                                control::request_name(request.header.type)));
+    }
+    if (request.descriptor)
+        return fail(ErrorCode::protocol, "attach came with a descriptor but takes none");
+    CW_TRY_ASSIGN(const auto message, control::parse<abi::AttachRequest>(request.bytes));
+    CW_TRY(check_version(message));
+    CW_TRY_ASSIGN(const std::string wanted, requested_name(message));
+    if (const auto admitted = session.entrance->admit(session.credentials); !admitted) {
+        fabric_->count_refusal();
+        return tl::unexpected(admitted.error());
+    }
+    const auto name = session.entrance->name_for(wanted, reserved_names_);
+    if (!name) {
+        fabric_->count_refusal();
+        return tl::unexpected(name.error());
+    }
+    return attach_as(session, request.header, *name);
+}
+
+Answer Server::attach_as(Session& session, const abi::Header& header, const std::string& name) {
+    if (name.empty() || !fabric_->name_taken(name))
+        return finish_attach(session, header, name);
+    if (const Partition* holder = fabric_->find(name)) {
+        // Its end may just not have been noticed yet: a restarted program is faster than that.
+        const auto holding = sessions_.find(holder->session);
+        if (holding != sessions_.end() && has_gone(*holding->second))
+            end_session(holder->session, "its process has gone");
+    }
+    if (!fabric_->name_taken(name))
+        return finish_attach(session, header, name);
+    if (fabric_->find(name) == nullptr) {
+        const std::uint32_t id = session.id;
+        const bool alone = fabric_->when_free(name, [this, id, header, name] {
+            const auto found = sessions_.find(id);
+            if (found == sessions_.end())
+                return;
+            Session& waiting = *found->second;
+            waiting.answering_late = false;
+            loop_->set_events(waiting.socket_watch, EPOLLIN);
+            waiting.state = Session::State::unattached;
+            Door& door = door_of(waiting);
+            door.unattached.push_front(id);
+            ++door.unattached_count;
+            send(waiting, header, finish_attach(waiting, header, name));
+        });
+        if (alone) {
+            leave_unattached(session);
+            session.state = Session::State::waiting;
+            (void)answer_later(session, header);
+            return std::nullopt;
+        }
+    }
+    fabric_->count_refusal();
+    return fail(ErrorCode::name_in_use,
+                fmt::format("a partition named '{}' is attached already: take another name, or end "
+                            "that one first",
+                            name));
+}
+
+Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
+                                    const std::string& name) {
+    auto reply = control::make_reply<abi::AttachReply>(header);
+    reply.major = abi::kMajor;
+    reply.minor = abi::kMinor;
+    reply.session = session.id;
+    reply.movers = fabric_->mover_count();
+    reply.max_bytes = fabric_->quota().max_bytes;
+    reply.max_regions = fabric_->quota().max_regions;
+    reply.max_queue_pairs = fabric_->quota().max_queue_pairs;
+    CW_TRY(store_text(reply.name, name));
+    CW_TRY(store_text(reply.adapter_version, kVersion));
+    if (!name.empty()) {
+        CW_TRY(fabric_->attach(session.id, name, session.entrance->name(), session.credentials));
+    }
+    leave_unattached(session);
+    session.state = name.empty() ? Session::State::observer : Session::State::partition;
+    session.name = name;
+    // Not every kernel gives one; then the end of the connection has to tell.
+    if (auto process = platform::peer_pidfd(session.socket.get())) {
+        const std::uint32_t id = session.id;
+        const auto watch = loop_->add(process->get(), EPOLLIN, [this, id](std::uint32_t) {
+            end_session(id, "its process has died");
+        });
+        if (watch) {
+            session.process = std::move(*process);
+            session.process_watch = *watch;
+        }
+    }
+    if (!name.empty() && door_of(session).complaints.allow(platform::monotonic_ns())) {
+        log_->info("{}: attached by entrance {} (pid {}, uid {})", session.label(),
+                   session.entrance->label(), session.credentials.pid, session.credentials.uid);
+    }
+    return Reply::of(reply);
+}
+
+bool Server::has_gone(const Session& session) const {
+    std::array<pollfd, 2> fds = {pollfd{session.socket.get(), 0, 0},
+                                 pollfd{session.process.get(), POLLIN, 0}};
+    // A negative descriptor is passed over.
+    if (::poll(fds.data(), fds.size(), 0) <= 0)
+        return false;
+    return (fds[0].revents & (POLLHUP | POLLERR)) != 0 || (fds[1].revents & POLLIN) != 0;
+}
+
+}  // namespace causeway::adapter

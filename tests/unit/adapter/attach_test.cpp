@@ -1,0 +1,162 @@
+// Attaching to a live adapter: names, versions, observers, what happens to names of the dead.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "base/version.hpp"
+#include "support/raw_client.hpp"
+#include "support/test_adapter.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+using test::attach_request;
+using test::RawClient;
+using test::RawReply;
+using test::RawSession;
+using test::TestAdapter;
+
+TEST(Attach, TellsQuotasAndVersions) {
+    const TestAdapter adapter;
+    const RawSession session(adapter.socket(), "orders");
+    EXPECT_EQ(session.attached.major, abi::kMajor);
+    EXPECT_EQ(session.attached.movers, 1u);
+    EXPECT_NE(session.attached.session, 0u);
+    EXPECT_EQ(session.attached.max_bytes, std::uint64_t{1} << 30);
+    EXPECT_STREQ(session.attached.name, "orders");
+    EXPECT_STREQ(session.attached.adapter_version, kVersion);
+}
+
+TEST(Attach, NamedEntranceGivesItsName) {
+    const TestAdapter adapter;
+    const RawSession by_default(adapter.socket("a"), "");
+    EXPECT_STREQ(by_default.attached.name, "a");
+    const RawSession by_name(adapter.socket("b"), "b");
+    EXPECT_STREQ(by_name.attached.name, "b");
+}
+
+ErrorCode attach_error(const std::string& socket, const abi::AttachRequest& request) {
+    RawClient client(socket);
+    const auto reply = client.call(request);
+    if (!reply)
+        return ErrorCode::adapter_gone;
+    EXPECT_TRUE(reply->ok() || !reply->text().empty());
+    return reply->code();
+}
+
+TEST(Attach, RefusesNamesThatAreNotTheCallers) {
+    const TestAdapter adapter;
+    EXPECT_EQ(attach_error(adapter.socket("a"), attach_request("b")), ErrorCode::denied);
+    EXPECT_EQ(attach_error(adapter.socket(), attach_request("a")), ErrorCode::denied);
+    auto bad = attach_request("x");
+    bad.name[0] = '/';
+    EXPECT_EQ(attach_error(adapter.socket(), bad), ErrorCode::invalid_argument);
+    std::memset(bad.name, 'x', sizeof bad.name);  // no NUL
+    EXPECT_NE(attach_error(adapter.socket(), bad), ErrorCode::none);
+}
+
+TEST(Attach, NegotiatesTheVersion) {
+    const TestAdapter adapter;
+    auto request = attach_request("x");
+    request.major_least = 0;
+    request.major_most = 9;
+    EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::none);
+    request.major_least = abi::kMajor + 1;
+    EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::version);
+    request.major_least = 0;
+    request.major_most = 0;
+    EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::version);
+    request.major_least = 2;
+    EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::invalid_argument);
+}
+
+TEST(Attach, ANameHasOneHolderAndIsFreeAfterIt) {
+    const TestAdapter adapter;
+    {
+        RawSession first(adapter.socket(), "orders");
+        EXPECT_EQ(attach_error(adapter.socket(), attach_request("orders")),
+                  ErrorCode::name_in_use);
+        first.create_queue_pair(first.open_completions());
+    }
+    // Without a pause in between: the adapter may not even have noticed that the first has gone.
+    for (int i = 0; i < 50; ++i) {
+        RawSession next(adapter.socket(), "orders");
+        next.create_queue_pair(next.open_completions());
+    }
+}
+
+TEST(Attach, ComesBeforeEverythingElseAndOnce) {
+    const TestAdapter adapter;
+    RawClient client(adapter.socket());
+    EXPECT_EQ(client.call(test::stats_request(abi::StatsKind::adapter))->code(),
+              ErrorCode::wrong_state);
+    EXPECT_TRUE(client.call(attach_request("orders"))->ok());
+    EXPECT_EQ(client.call(attach_request("orders"))->code(), ErrorCode::wrong_state);
+}
+
+TEST(Attach, ObserversOnlyLook) {
+    const TestAdapter adapter;
+    RawSession observer(adapter.socket(), "");
+    EXPECT_STREQ(observer.attached.name, "");
+    EXPECT_TRUE(observer.client.call(test::stats_request(abi::StatsKind::adapter))->ok());
+    EXPECT_EQ(observer.client.call(test::doorbell_request(abi::DoorbellKind::events))->code(),
+              ErrorCode::denied);
+    EXPECT_EQ(observer.client.call(test::listen_request("s"))->code(), ErrorCode::denied);
+}
+
+TEST(Attach, EndsWithItsProcessEvenIfAChildKeepsTheConnection) {
+    const TestAdapter adapter;
+    int alive[2];
+    ASSERT_EQ(::pipe(alive), 0);
+    const pid_t parent = ::fork();
+    if (parent == 0) {
+        RawSession session(adapter.socket(), "orders");
+        if (::fork() == 0) {  // inherits the connection and outlives its parent
+            ::close(alive[1]);
+            char byte = 0;
+            (void)!::read(alive[0], &byte, 1);
+            ::_exit(0);
+        }
+        ::kill(::getpid(), SIGKILL);
+    }
+    ::close(alive[0]);
+    ::waitpid(parent, nullptr, 0);
+    EXPECT_TRUE(test::eventually([&] {
+        RawClient client(adapter.socket());
+        const auto reply = client.call(attach_request("orders"));
+        return reply && reply->ok();
+    }));
+    ::close(alive[1]);
+}
+
+TEST(Server, StopsCleanlyAndRemovesItsSockets) {
+    TestAdapter adapter;
+    RawSession session(adapter.socket(), "orders");
+    session.create_queue_pair(session.open_completions());
+    const auto outcome = adapter.stop();
+    EXPECT_TRUE(outcome.has_value());
+    EXPECT_FALSE(std::filesystem::exists(adapter.socket()));
+    EXPECT_FALSE(std::filesystem::exists(adapter.socket("a")));
+    EXPECT_TRUE(std::filesystem::exists(adapter.directory() + "/a")) << "for the next daemon";
+    EXPECT_TRUE(session.client.closed());
+}
+
+TEST(Server, RefusesToStartWithBadEntrances) {
+    const test::TempDirectory directory;
+    for (const std::vector<std::string>& entrances :
+         {std::vector<std::string>{"a", "a"}, {"a/b"}, {"open"}, {""}}) {
+        ServerOptions options;
+        options.runtime_directory = directory.path();
+        options.entrances = entrances;
+        const auto server = Server::start(std::move(options), make_silent_log());
+        ASSERT_FALSE(server.has_value());
+        EXPECT_EQ(server.error().code, ErrorCode::invalid_argument);
+    }
+    EXPECT_FALSE(std::filesystem::exists(directory / "fabric.sock"));
+}
+
+}  // namespace
+}  // namespace causeway::adapter

@@ -1,0 +1,118 @@
+// Stats of a live adapter: pages, and who sees what.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "support/neighbour.hpp"
+#include "support/raw_client.hpp"
+#include "support/test_adapter.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+using test::RawSession;
+using test::TestAdapter;
+
+template<typename Row>
+std::vector<Row> rows_of(RawSession& session, abi::StatsKind kind) {
+    std::vector<Row> rows;
+    std::uint32_t cursor = 0;
+    do {
+        const auto reply = session.client.call(test::stats_request(kind, cursor)).value();
+        EXPECT_TRUE(reply.ok()) << reply.text();
+        const auto page = control::parse_rows<Row>(reply.bytes).value();
+        rows.insert(rows.end(), page.rows.begin(), page.rows.end());
+        cursor = page.next;
+    } while (cursor != 0);
+    return rows;
+}
+
+TEST(Stats, PagesShowEveryRowOnce) {
+    const TestAdapter adapter;
+    RawSession session(adapter.socket(), "orders");
+    const std::uint32_t queue = session.open_completions();
+    std::set<std::uint32_t> made;
+    for (int i = 0; i < 100; ++i)
+        made.insert(session.create_queue_pair(queue));
+    std::set<std::uint32_t> shown;
+    const auto rows = rows_of<abi::QueuePairRow>(session, abi::StatsKind::queue_pairs);
+    for (const auto& row : rows)
+        shown.insert(row.id);
+    EXPECT_EQ(rows.size(), 100u);
+    EXPECT_EQ(shown, made);
+    RawSession observer(adapter.socket(), "");
+    EXPECT_EQ(rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs).size(), 100u);
+}
+
+TEST(Stats, NamedEntranceSeesItsOwnOnly) {
+    const TestAdapter adapter;
+    RawSession open(adapter.socket(), "orders");
+    RawSession a(adapter.socket("a"), "a");
+    RawSession b(adapter.socket("b"), "b");
+    for (RawSession* session : {&open, &a, &b}) {
+        session->create_queue_pair(session->open_completions());
+        const auto file = test::region_file(4096);
+        ASSERT_TRUE(session->client.call(test::register_request(4096), file.get())->ok());
+    }
+    const auto partitions = rows_of<abi::PartitionRow>(a, abi::StatsKind::partitions);
+    ASSERT_EQ(partitions.size(), 1u);
+    EXPECT_STREQ(partitions[0].name, "a");
+    EXPECT_STREQ(partitions[0].entrance, "a");
+    EXPECT_EQ(partitions[0].regions, 1u);
+    EXPECT_EQ(partitions[0].registered_bytes, 4096u);
+    const auto pairs = rows_of<abi::QueuePairRow>(a, abi::StatsKind::queue_pairs);
+    ASSERT_EQ(pairs.size(), 1u);
+    EXPECT_STREQ(pairs[0].partition, "a");
+    const auto regions = rows_of<abi::RegionRow>(a, abi::StatsKind::regions);
+    ASSERT_EQ(regions.size(), 1u);
+    EXPECT_STREQ(regions[0].partition, "a");
+    const auto summary = rows_of<abi::AdapterRow>(a, abi::StatsKind::adapter);
+    ASSERT_EQ(summary.size(), 1u);
+    EXPECT_EQ(summary[0].partitions, 1u);
+    EXPECT_EQ(summary[0].queue_pairs, 1u);
+
+    EXPECT_EQ(rows_of<abi::PartitionRow>(open, abi::StatsKind::partitions).size(), 3u);
+    EXPECT_EQ(rows_of<abi::QueuePairRow>(open, abi::StatsKind::queue_pairs).size(), 3u);
+    EXPECT_EQ(rows_of<abi::RegionRow>(open, abi::StatsKind::regions).size(), 3u);
+    EXPECT_EQ(rows_of<abi::AdapterRow>(open, abi::StatsKind::adapter)[0].partitions, 3u);
+}
+
+TEST(Stats, CountWhatWasMoved) {
+    const TestAdapter adapter;
+    test::Neighbours neighbours(adapter.socket());
+    neighbours.exchange();
+    neighbours.exchange();
+    RawSession observer(adapter.socket(), "");
+    const auto pairs = rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs);
+    ASSERT_EQ(pairs.size(), 2u);
+    for (const auto& row : pairs) {
+        EXPECT_EQ(row.operations, 2u);
+        EXPECT_EQ(row.bytes, 2u * (64 << 10));
+        EXPECT_EQ(row.errors, 0u);
+        EXPECT_EQ(row.outstanding, 0u);
+        EXPECT_EQ(row.receives, 0u);
+        EXPECT_EQ(row.state, static_cast<std::uint32_t>(abi::QueuePairState::connected));
+        EXPECT_EQ(row.executor, static_cast<std::uint32_t>(abi::Executor::adapter));
+        EXPECT_STREQ(row.service, "service");
+        EXPECT_STREQ(row.why, "default: both by the open entrance");
+    }
+    EXPECT_EQ(pairs[0].peer_id, pairs[1].id);
+    EXPECT_EQ(pairs[1].peer_id, pairs[0].id);
+    EXPECT_STREQ(pairs[0].peer, pairs[1].partition);
+    for (const auto& row : rows_of<abi::PartitionRow>(observer, abi::StatsKind::partitions)) {
+        EXPECT_EQ(row.operations, 2u);
+        EXPECT_EQ(row.bytes, 2u * (64 << 10));
+        EXPECT_GT(row.mover_ns, 0u);
+    }
+}
+
+TEST(Stats, RefusesAnUnknownKind) {
+    const TestAdapter adapter;
+    RawSession observer(adapter.socket(), "");
+    const auto reply = observer.client.call(test::stats_request(abi::StatsKind(4)));
+    EXPECT_EQ(reply->code(), ErrorCode::invalid_argument);
+}
+
+}  // namespace
+}  // namespace causeway::adapter

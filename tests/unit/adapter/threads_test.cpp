@@ -1,0 +1,112 @@
+// Inbox, worker and disposer: what the control thread gives away and gets back.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "adapter/disposer.hpp"
+#include "adapter/inbox.hpp"
+#include "adapter/worker.hpp"
+#include "support/test_adapter.hpp"
+
+namespace causeway::adapter {
+namespace {
+
+bool readable(int fd) {
+    pollfd state{fd, POLLIN, 0};
+    return ::poll(&state, 1, 0) == 1;
+}
+
+TEST(Inbox, RunsWhatOthersPostInOrder) {
+    const auto inbox = Inbox::create().value();
+    EXPECT_FALSE(readable(inbox->fd()));
+    std::string seen;
+    std::thread([&] {
+        inbox->post([&] { seen += 'a'; });
+        inbox->post([&] { seen += 'b'; });
+    }).join();
+    EXPECT_TRUE(readable(inbox->fd()));
+    EXPECT_EQ(inbox->run_all(), 2u);
+    EXPECT_EQ(seen, "ab");
+    EXPECT_FALSE(readable(inbox->fd()));
+}
+
+TEST(Inbox, LeavesWhatATaskPostsForTheNextTime) {
+    const auto inbox = Inbox::create().value();
+    int runs = 0;
+    inbox->post([&] { inbox->post([&] { ++runs; }); });
+    EXPECT_EQ(inbox->run_all(), 1u);
+    EXPECT_EQ(runs, 0);
+    EXPECT_TRUE(readable(inbox->fd()));
+    EXPECT_EQ(inbox->run_all(), 1u);
+    EXPECT_EQ(runs, 1);
+}
+
+TEST(Worker, GivesEveryJobItsTurnBetweenSteps) {
+    std::string order;
+    std::promise<void> both_there;
+    std::promise<void> done;
+    {
+        Worker worker;
+        worker.post([&, gate = both_there.get_future().share()] {
+            gate.wait();
+            return Worker::Progress::finished;
+        });
+        const auto steps = [&order](char name, int count, std::promise<void>* last) {
+            return [&order, name, left = count, last]() mutable {
+                order += name;
+                if (--left > 0)
+                    return Worker::Progress::more;
+                if (last != nullptr)
+                    last->set_value();
+                return Worker::Progress::finished;
+            };
+        };
+        worker.post(steps('a', 3, &done));
+        worker.post(steps('b', 1, nullptr));
+        both_there.set_value();
+        done.get_future().wait();
+    }
+    EXPECT_EQ(order, "abaa");
+}
+
+TEST(Worker, DropsWhatIsLeftWhenItStops) {
+    const auto witness = std::make_shared<int>(0);
+    {
+        Worker worker;
+        std::promise<void> started;
+        worker.post([&started, first = true, witness]() mutable {
+            if (std::exchange(first, false))
+                started.set_value();
+            return Worker::Progress::more;
+        });
+        started.get_future().wait();
+    }
+    EXPECT_EQ(witness.use_count(), 1);
+}
+
+TEST(Disposer, ClosesWhatItIsGiven) {
+    Disposer disposer;
+    std::vector<int> ends;
+    for (int i = 0; i < 20; ++i) {
+        int pair[2];
+        ASSERT_EQ(::pipe2(pair, O_CLOEXEC), 0);
+        disposer.dispose(platform::UniqueFd(pair[1]));
+        ends.push_back(pair[0]);
+    }
+    EXPECT_TRUE(test::eventually([&] { return disposer.pending() == 0; }));
+    for (const int fd : ends) {
+        char byte = 0;
+        EXPECT_EQ(::read(fd, &byte, 1), 0) << "the writing end is still open";
+        ::close(fd);
+    }
+}
+
+}  // namespace
+}  // namespace causeway::adapter
