@@ -1,0 +1,215 @@
+#include "client/completion_queue.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/quietly.hpp"
+
+namespace causeway::client {
+namespace {
+
+using Place = CompletionLink::Place;
+
+constexpr int kBurst = 16;                               // completions of one pair in its turn
+constexpr std::uint32_t kEmptyPollsPerCheck = 1U << 20;  // of whether the adapter still lives
+
+}  // namespace
+
+Result<std::shared_ptr<CompletionQueue>> CompletionQueue::create(
+    std::shared_ptr<Partition> partition) {
+    CW_TRY_ASSIGN(OpenedDoorbell bell, partition->open_doorbell(abi::DoorbellKind::completions, 0));
+    return std::make_shared<CompletionQueue>(std::move(partition), std::move(bell));
+}
+
+CompletionQueue::CompletionQueue(std::shared_ptr<Partition> partition, OpenedDoorbell bell)
+    : guard_(partition->guard()),
+      bell_(bell.page.at<abi::DoorbellLayout>()),
+      by_bit_(abi::kDoorbellBits),
+      partition_(std::move(partition)),
+      page_(std::move(bell.page)),
+      socket_(std::move(bell.socket)),
+      bell_id_(bell.id) {}
+
+CompletionQueue::~CompletionQueue() {
+    if (!here()) {  // a forked child
+        (void)page_.release();
+        (void)socket_.release().release();
+        return;
+    }
+    quietly([this] { partition_->close_doorbell(bell_id_); });
+}
+
+Result<void> CompletionQueue::add(QueuePair& pair) {
+    if (by_bit_[pair.ready_bit()] != nullptr) {
+        return fail_format(ErrorCode::protocol,
+                           "the adapter gave ready bit %u to two queue pairs of a completion queue",
+                           pair.ready_bit());
+    }
+    pair.link.index = static_cast<std::uint32_t>(pairs_.size());
+    pairs_.push_back(&pair);
+    by_bit_[pair.ready_bit()] = &pair;
+    bring(pair);  // whatever it was rung for before it was known here
+    return {};
+}
+
+void CompletionQueue::remove(QueuePair& pair) noexcept {
+    if (pair.link.index >= pairs_.size() || pairs_[pair.link.index] != &pair)
+        return;
+    if (pair.link.place == Place::hot)
+        leave_hot(pair);
+    if (pair.link.place == Place::pending)
+        leave_pending(pair);
+    by_bit_[pair.ready_bit()] = nullptr;
+    pairs_[pair.link.index] = pairs_.back();
+    pairs_[pair.link.index]->link.index = pair.link.index;
+    pairs_.pop_back();
+}
+
+int CompletionQueue::poll(cw_completion* out, int most) noexcept {
+    if (asleep_)
+        wake();
+    if (bell_.rung())
+        collect_rung();
+    // Cold pairs that were rung for get every other turn, or busy hot ones would starve them.
+    ++turn_;
+    int n = (turn_ & 1) != 0 && first_pending_ != nullptr ? take_pending(out, most) : 0;
+    if (n < most)
+        n += take_hot(out + n, most - n);
+    if (n < most && first_pending_ != nullptr)
+        n += take_pending(out + n, most - n);
+    if (n == 0)
+        return empty_poll(out, most);
+    empty_polls_ = 0;
+    return n;
+}
+
+int CompletionQueue::empty_poll(cw_completion* out, int most) noexcept {
+    if (++empty_polls_ % kEmptyPollsPerCheck == 0)
+        check_liveness();
+    if (!partition_->gone())
+        return 0;
+    if (gone_handled_)
+        return -CW_ERROR_ADAPTER_GONE;
+    note_adapter_gone();
+    return poll(out, most);
+}
+
+// Takes the bits that were set and brings their pairs in.
+void CompletionQueue::collect_rung() noexcept {
+    bell_.take([this](std::uint32_t bit) {
+        if (QueuePair* pair = by_bit_[bit]; pair != nullptr)
+            bring(*pair);
+    });
+}
+
+// Something may be there for `pair`, its state included.
+void CompletionQueue::bring(QueuePair& pair) noexcept {
+    pair.note_change();
+    if (pair.link.place != Place::cold)
+        return;
+    if (hot_count_ < kMostHot) {
+        heat(pair);
+    } else {
+        push_pending(pair);
+    }
+}
+
+void CompletionQueue::heat(QueuePair& pair) noexcept {
+    pair.set_polled(true);
+    pair.link.place = Place::hot;
+    pair.link.idle_polls = 0;
+    hot_[hot_count_++] = &pair;
+}
+
+// Gives up polling a pair that had nothing for long. If something comes in between, it stays hot.
+void CompletionQueue::cool(QueuePair& pair) noexcept {
+    pair.publish_all_read();
+    pair.set_polled(false);
+    // SYNC(polled): pairs with the executor's fence between publishing a completion and loading
+    // `polled` (adapter/end.cpp): either this second look sees the completion, or the executor sees
+    // that it must set the ready bit. Without the fence both could miss each other.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (pair.ready()) {
+        pair.set_polled(true);
+        pair.link.idle_polls = 0;
+    } else {
+        leave_hot(pair);
+    }
+}
+
+void CompletionQueue::leave_hot(QueuePair& pair) noexcept {
+    const auto end = hot_.begin() + hot_count_;
+    std::copy(std::find(hot_.begin(), end, &pair) + 1, end, std::find(hot_.begin(), end, &pair));
+    hot_[--hot_count_] = nullptr;
+    pair.set_polled(false);
+    pair.link.place = Place::cold;
+}
+
+void CompletionQueue::push_pending(QueuePair& pair) noexcept {
+    pair.link.place = Place::pending;
+    pair.link.next_pending = nullptr;
+    (first_pending_ == nullptr ? first_pending_ : last_pending_->link.next_pending) = &pair;
+    last_pending_ = &pair;
+}
+
+void CompletionQueue::leave_pending(QueuePair& pair) noexcept {
+    QueuePair* before = nullptr;
+    for (QueuePair* at = first_pending_; at != &pair; at = at->link.next_pending)
+        before = at;
+    (before == nullptr ? first_pending_ : before->link.next_pending) = pair.link.next_pending;
+    if (last_pending_ == &pair)
+        last_pending_ = before;
+    pair.link.next_pending = nullptr;
+    pair.link.place = Place::cold;
+}
+
+int CompletionQueue::take_hot(cw_completion* out, int most) noexcept {
+    const int burst = hot_count_ <= 1 ? most : std::min(most, kBurst);
+    int n = 0;
+    // From a copy of the count on: a pair that cools closes the gap behind it.
+    for (std::uint32_t left = hot_count_, at = turn_; left != 0 && n < most; --left, ++at) {
+        QueuePair& pair = *hot_[at % hot_count_];
+        const int got = pair.take(out + n, std::min(burst, most - n));
+        n += got;
+        if (got != 0) {
+            pair.link.idle_polls = 0;
+        } else if (++pair.link.idle_polls >= kIdlePolls) {
+            cool(pair);
+            if (hot_count_ == 0)
+                break;
+        }
+    }
+    return n;
+}
+
+// A pair leaves the list when its rings were found empty: whatever comes later sets its bit again.
+int CompletionQueue::take_pending(cw_completion* out, int most) noexcept {
+    int n = 0;
+    QueuePair* const last = last_pending_;
+    while (first_pending_ != nullptr && n < most) {
+        QueuePair& pair = *first_pending_;
+        const int wanted = std::min(kBurst, most - n);
+        const int got = pair.take(out + n, wanted);
+        n += got;
+        leave_pending(pair);
+        if (got == wanted)
+            push_pending(pair);  // perhaps more: to the end of the list
+        if (&pair == last)
+            break;
+    }
+    return n;
+}
+
+// Looks at every ring of every pair. Only what the rings and states say counts.
+CompletionQueue::Look CompletionQueue::sweep() noexcept {
+    Look look = Look::nothing;
+    for (QueuePair* pair : pairs_) {
+        if (!pair->ready())
+            continue;
+        look = Look::something;
+        bring(*pair);
+    }
+    return look;
+}
+
+}  // namespace causeway::client

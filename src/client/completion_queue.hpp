@@ -1,0 +1,106 @@
+// CompletionQueue: where the completions of its queue pairs are taken.
+//
+// A few pairs are hot: their rings are polled directly, and their memory says so. The others are
+// found by the ready bits of the doorbell that the adapter rings, so that polling a thousand pairs
+// costs one load and the hot ones.
+//
+// Threading: one thread at a time, also for add() and remove() of pairs; fd() from any.
+// Ownership: owns doorbell and socket; borrows the pairs, each of which owns a share of it.
+//
+// Invariants:
+//  1. A pair is hot (polled = 1), pending (cold, its bit was taken and its rings may not be empty),
+//     or cold (a bit will be set for it). It turns cold only by: polled = 0, a fence, a second
+//     look.
+//  2. Before a sleep: announced, then a look at every ring of every pair. What is published after
+//     that look wakes.
+//  3. poll() makes no system call, except after arm(), and once in about a million empty polls.
+#pragma once
+
+#include <causeway/causeway.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "client/partition.hpp"
+#include "client/queue_pair.hpp"
+#include "platform/spinner.hpp"
+
+namespace causeway::client {
+
+class CompletionQueue {
+public:
+    static constexpr std::uint32_t kMostHot = 16;
+    static constexpr std::uint32_t kIdlePolls = 1024;  // without a completion, before a pair cools
+
+    // Throws std::bad_alloc only.
+    [[nodiscard]] static Result<std::shared_ptr<CompletionQueue>> create(
+        std::shared_ptr<Partition> partition);
+    CompletionQueue(std::shared_ptr<Partition> partition, OpenedDoorbell bell);
+    ~CompletionQueue();
+    CompletionQueue(const CompletionQueue&) = delete;
+    CompletionQueue& operator=(const CompletionQueue&) = delete;
+
+    [[nodiscard]] bool here() const noexcept { return guard_.here(); }
+    [[nodiscard]] Partition& partition() const noexcept { return *partition_; }
+    [[nodiscard]] std::uint32_t doorbell() const noexcept { return bell_id_; }
+
+    [[nodiscard]] Result<void> add(QueuePair& pair);
+    void remove(QueuePair& pair) noexcept;
+
+    // Up to `most` completions; 0: none now; -adapter_gone: none ever again.
+    [[nodiscard]] int poll(cw_completion* out, int most) noexcept;
+    [[nodiscard]] int wait(cw_completion* out, int most, std::uint64_t timeout_ns,
+                           cw_wait how) noexcept;
+    // 0: armed; 1: something is there already, poll first; -adapter_gone.
+    [[nodiscard]] int arm() noexcept;
+    [[nodiscard]] int fd() const noexcept { return socket_.fd(); }
+
+    [[nodiscard]] std::uint32_t hot_pairs() const noexcept { return hot_count_; }
+
+private:
+    enum class Look { nothing, something };
+
+    void collect_rung() noexcept;
+    [[nodiscard]] int take_hot(cw_completion* out, int most) noexcept;
+    [[nodiscard]] int take_pending(cw_completion* out, int most) noexcept;
+    [[nodiscard]] int empty_poll(cw_completion* out, int most) noexcept;
+    void bring(QueuePair& pair) noexcept;
+    void heat(QueuePair& pair) noexcept;
+    void cool(QueuePair& pair) noexcept;
+    void leave_hot(QueuePair& pair) noexcept;
+    void leave_pending(QueuePair& pair) noexcept;
+    void push_pending(QueuePair& pair) noexcept;
+    [[nodiscard]] Look sweep() noexcept;
+
+    // completion_wait.cpp
+    [[nodiscard]] Look prepare_sleep() noexcept;
+    void wake() noexcept;
+    void check_liveness() noexcept;
+    void note_adapter_gone() noexcept;
+    [[nodiscard]] int spin(cw_completion* out, int most, std::uint64_t limit_ns) noexcept;
+    [[nodiscard]] int sleep(cw_completion* out, int most, std::uint64_t limit_ns) noexcept;
+
+    ForkGuard guard_;
+    shm::DoorbellWaiter bell_;
+    std::array<QueuePair*, kMostHot> hot_{};
+    std::uint32_t hot_count_ = 0;
+    std::uint32_t turn_ = 0;  // which hot pair comes first
+    std::uint32_t empty_polls_ = 0;
+    bool asleep_ = false;  // announced
+    bool gone_handled_ = false;
+    QueuePair* first_pending_ = nullptr;
+    QueuePair* last_pending_ = nullptr;
+    std::vector<QueuePair*> pairs_;
+    std::vector<QueuePair*> by_bit_;
+    platform::Spinner spinner_;
+
+    std::shared_ptr<Partition> partition_;
+    platform::Mapping page_;
+    platform::WakeupSocket socket_;
+    std::uint32_t bell_id_;
+};
+
+}  // namespace causeway::client

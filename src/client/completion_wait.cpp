@@ -1,0 +1,123 @@
+// Waiting for completions: spinning, arming, sleeping, and noticing that the adapter has gone.
+#include <algorithm>
+
+#include "client/completion_queue.hpp"
+#include "client/deadline.hpp"
+#include "client/nap.hpp"
+
+namespace causeway::client {
+namespace {
+
+constexpr std::uint64_t kAdaptiveSpinNs = 30'000;  // about what a wake-up costs
+constexpr std::uint32_t kPollsPerLook = 16;        // at the clock, while spinning
+constexpr std::uint64_t kLivenessNs = kNapNs;      // between looks at the adapter, while spinning
+
+}  // namespace
+
+int CompletionQueue::wait(cw_completion* out, int most, std::uint64_t timeout_ns,
+                          cw_wait how) noexcept {
+    int n = poll(out, most);
+    if (n != 0 || timeout_ns == 0)
+        return n;
+    const Deadline deadline(timeout_ns);
+    if (how == CW_WAIT_SPIN)
+        return spin(out, most, deadline.left_ns());
+    for (;;) {
+        std::uint64_t left = deadline.left_ns();
+        if (how == CW_WAIT_ADAPTIVE && left != 0) {
+            n = spin(out, most, std::min(left, kAdaptiveSpinNs));
+            if (n != 0)
+                return n;
+            left = deadline.left_ns();
+        }
+        if (left == 0)
+            return 0;
+        n = sleep(out, most, left);
+        if (n != 0)
+            return n;
+    }
+}
+
+int CompletionQueue::spin(cw_completion* out, int most, std::uint64_t limit_ns) noexcept {
+    const Deadline deadline(limit_ns);
+    Deadline liveness(kLivenessNs);
+    for (std::uint32_t polls = 1;; ++polls) {
+        const int n = poll(out, most);
+        if (n != 0) {
+            spinner_.reset();
+            return n;
+        }
+        spinner_.spin();
+        if (polls % kPollsPerLook != 0)
+            continue;
+        if (deadline.left_ns() == 0)
+            return poll(out, most);
+        if (liveness.left_ns() == 0) {
+            check_liveness();
+            liveness = Deadline(kLivenessNs);
+        }
+    }
+}
+
+// One nap at most.
+int CompletionQueue::sleep(cw_completion* out, int most, std::uint64_t limit_ns) noexcept {
+    if (prepare_sleep() == Look::something)
+        return poll(out, most);
+    const Nap nap = nap_on(socket_.fd(), partition_->liveness(), std::min(limit_ns, kNapNs));
+    if (nap == Nap::adapter_gone)
+        partition_->note_gone();
+    const int n = poll(out, most);  // wakes first
+    if (n != 0 || nap == Nap::timed_out)
+        return n;
+    // Woken, and no bit or hot ring says why.
+    return sweep() == Look::something ? poll(out, most) : 0;
+}
+
+CompletionQueue::Look CompletionQueue::prepare_sleep() noexcept {
+    for (std::uint32_t i = 0; i < hot_count_; ++i)
+        hot_[i]->publish_all_read();
+    asleep_ = true;
+    // SYNC(doorbell): the fence in here pairs with the adapter's between publishing and loading
+    // `asleep` (shm/doorbell.hpp): either the look below sees what was published, or the adapter
+    // sees that this side sleeps and sends the byte.
+    bell_.announce_sleep();
+    if (bell_.rung())
+        return Look::something;
+    return sweep();
+}
+
+// After a sleep or an arming.
+void CompletionQueue::wake() noexcept {
+    asleep_ = false;
+    bell_.announce_awake();
+    if (socket_.drain() == platform::WakeupSocket::Drained::peer_gone)
+        partition_->note_gone();
+}
+
+int CompletionQueue::arm() noexcept {
+    if (asleep_)
+        wake();
+    if (partition_->gone()) {
+        if (!gone_handled_)
+            note_adapter_gone();
+        return sweep() == Look::something ? 1 : -CW_ERROR_ADAPTER_GONE;
+    }
+    return prepare_sleep() == Look::something ? 1 : 0;
+}
+
+void CompletionQueue::check_liveness() noexcept {
+    if (nap_on(socket_.fd(), partition_->liveness(), 0) == Nap::adapter_gone) {
+        partition_->note_gone();
+    }
+}
+
+// Every pair takes what still stands in its rings, then flushes.
+void CompletionQueue::note_adapter_gone() noexcept {
+    gone_handled_ = true;
+    for (QueuePair* pair : pairs_) {
+        pair->note_adapter_gone();
+        bring(*pair);
+    }
+}
+
+}  // namespace causeway::client

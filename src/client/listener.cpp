@@ -1,0 +1,65 @@
+#include "client/listener.hpp"
+
+#include <utility>
+
+#include "base/names.hpp"
+#include "client/deadline.hpp"
+#include "client/quietly.hpp"
+
+namespace causeway::client {
+namespace {
+
+// Between two requests while no event says that a connection is wanted.
+constexpr std::uint64_t kAskAgainNs = 1'000'000'000;
+
+}  // namespace
+
+Result<Listener> Listener::create(std::shared_ptr<Partition> partition, const std::string& service,
+                                  std::uint32_t backlog) {
+    CW_TRY(check_name("service", service));
+    auto request = control::make<abi::ListenRequest>(abi::Request::listen);
+    CW_TRY(store_text(request.service, service));
+    request.backlog = backlog;
+    CW_TRY_ASSIGN(const auto reply, partition->call<abi::ListenReply>(request));
+    return Listener(std::move(partition), service, reply.listener);
+}
+
+Listener::~Listener() {
+    if (partition_ == nullptr || !here())
+        return;
+    quietly([this] {
+        if (partition_->gone())
+            return;
+        auto request = control::make<abi::CloseListenerRequest>(abi::Request::close_listener);
+        request.listener = id_;
+        (void)partition_->call_empty(request);
+    });
+}
+
+Result<void> Listener::accept(QueuePair& pair, std::uint64_t timeout_ns) {
+    const Deadline deadline(timeout_ns);
+    EventWaiter& events = partition_->events();
+    for (;;) {
+        // Before the request: a connection that is wanted after its answer makes the ticket old.
+        const std::uint32_t ticket = events.ticket();
+        auto accepted = pair.accept_from(id_);
+        if (accepted.has_value() || accepted.error().code != ErrorCode::again || timeout_ns == 0) {
+            return accepted;
+        }
+        const Deadline ask_again(kAskAgainNs);
+        auto waited = EventWaiter::Waited::napped;
+        while (waited == EventWaiter::Waited::napped && ask_again.left_ns() != 0) {
+            const std::uint64_t left = deadline.left_ns();
+            if (left == 0) {
+                return fail_format(
+                    ErrorCode::timed_out, "nobody connected to service %s within %llu ms",
+                    service_.c_str(), static_cast<unsigned long long>(timeout_ns / 1'000'000));
+            }
+            waited = events.wait(ticket, left);
+        }
+        if (waited == EventWaiter::Waited::adapter_gone)
+            partition_->note_gone();
+    }
+}
+
+}  // namespace causeway::client

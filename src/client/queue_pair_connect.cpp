@@ -1,0 +1,146 @@
+// A queue pair's way from idle to connected, and what its state says.
+#include <string>
+#include <utility>
+
+#include "base/names.hpp"
+#include "client/deadline.hpp"
+#include "client/queue_pair.hpp"
+
+namespace causeway::client {
+namespace {
+
+constexpr std::uint64_t kSettleNs = 10'000'000'000;
+
+[[nodiscard]] const char* executor_name(std::uint32_t executor) noexcept {
+    switch (static_cast<abi::Executor>(executor)) {
+        case abi::Executor::adapter:
+            return "adapter";
+        case abi::Executor::direct:
+            return "direct";
+        case abi::Executor::link:
+            return "link";
+        case abi::Executor::any:
+            break;
+    }
+    return "";
+}
+
+[[nodiscard]] const char* state_name(abi::QueuePairState state) noexcept {
+    switch (state) {
+        case abi::QueuePairState::idle:
+            return "idle";
+        case abi::QueuePairState::connecting:
+            return "connecting";
+        case abi::QueuePairState::connected:
+            return "connected";
+        case abi::QueuePairState::refused:
+            return "refused";
+        case abi::QueuePairState::closed:
+            break;
+    }
+    return "closed";
+}
+
+[[nodiscard]] tl::unexpected<Error> not_idle(abi::QueuePairState state) {
+    return fail_format(ErrorCode::wrong_state,
+                       "the queue pair is %s; only an idle one can be connected: create another",
+                       state_name(state));
+}
+
+}  // namespace
+
+abi::QueuePairState QueuePair::state() const noexcept {
+    if (end_ != End::none)
+        return end_state_;
+    if (partition_->gone())
+        return abi::QueuePairState::closed;
+    // SYNC(queue-pair-state): acquire, pairs with the executor's release: who sees the state sees
+    // its reason and every completion that was published before it.
+    const std::uint32_t state = layout_->state.load(std::memory_order_acquire);
+    constexpr auto closed = static_cast<std::uint32_t>(abi::QueuePairState::closed);
+    return static_cast<abi::QueuePairState>(state < closed ? state : closed);
+}
+
+ErrorCode QueuePair::reason() const noexcept {
+    if (end_ != End::none)
+        return end_reason_;
+    if (partition_->gone())
+        return ErrorCode::adapter_gone;
+    const std::uint32_t reason = layout_->reason.load(std::memory_order_relaxed);
+    return reason == 0 || reason >= static_cast<std::uint32_t>(abi::kErrorCount)
+               ? ErrorCode::wrong_state
+               : static_cast<ErrorCode>(reason);
+}
+
+Result<void> QueuePair::connect(const std::string& target, std::uint64_t timeout_ns) {
+    CW_TRY_ASSIGN(Target where, split_target(target));
+    if (const auto now = state(); now != abi::QueuePairState::idle)
+        return not_idle(now);
+    auto request = control::make<abi::ConnectRequest>(abi::Request::connect);
+    request.queue_pair = created_.queue_pair;
+    request.executor = static_cast<std::uint32_t>(terms_.executor);
+    CW_TRY(store_text(request.target, target));
+    CW_TRY_ASSIGN(const auto reply, partition_->call<abi::ConnectReply>(request));
+    executor_ = executor_name(reply.executor);
+    peer_ = std::move(where.partition);
+    if (timeout_ns == 0)
+        return {};
+    if (await_outcome(timeout_ns))
+        return outcome_of(target);
+    return fail_format(
+        ErrorCode::timed_out,
+        "nobody accepted the connection to %s within %llu ms; the queue pair goes on "
+        "connecting",
+        target.c_str(), static_cast<unsigned long long>(timeout_ns / 1'000'000));
+}
+
+Result<void> QueuePair::outcome_of(const std::string& target) const {
+    switch (state()) {
+        case abi::QueuePairState::refused:
+            return fail_format(reason(), "connecting to %s failed: %s", target.c_str(),
+                               error_name(reason()));
+        case abi::QueuePairState::closed:
+            // It may have been connected long enough to bring a message.
+            if (receive_completions_.ready())
+                return {};
+            return fail_format(reason(), "the connection to %s has ended already: %s",
+                               target.c_str(), error_name(reason()));
+        default:
+            return {};
+    }
+}
+
+bool QueuePair::await_outcome(std::uint64_t timeout_ns) {
+    const Deadline deadline(timeout_ns);
+    EventWaiter& events = partition_->events();
+    for (;;) {
+        const std::uint32_t ticket = events.ticket();
+        if (state() > abi::QueuePairState::connecting)
+            return true;
+        const std::uint64_t left = deadline.left_ns();
+        if (left == 0)
+            return false;
+        if (events.wait(ticket, left) == EventWaiter::Waited::adapter_gone) {
+            partition_->note_gone();  // state() says closed from now on
+        }
+    }
+}
+
+Result<void> QueuePair::accept_from(std::uint32_t listener) {
+    if (const auto now = state(); now != abi::QueuePairState::idle)
+        return not_idle(now);
+    auto request = control::make<abi::AcceptRequest>(abi::Request::accept);
+    request.listener = listener;
+    request.queue_pair = created_.queue_pair;
+    CW_TRY_ASSIGN(const auto reply, partition_->call<abi::AcceptReply>(request));
+    CW_TRY_ASSIGN(peer_, load_name("partition", reply.peer));
+    executor_ = executor_name(reply.executor);
+    // A mover connects the two ends; until then nothing could be posted.
+    if (await_outcome(kSettleNs))
+        return {};
+    return fail_format(ErrorCode::timed_out,
+                       "the adapter has not set up the accepted connection within %llu s",
+                       static_cast<unsigned long long>(kSettleNs / 1'000'000'000));
+}
+
+}  // namespace causeway::client

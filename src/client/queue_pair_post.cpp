@@ -1,0 +1,205 @@
+// Posting: from the caller's slices into the rings.
+#include <cstring>
+
+#include "client/last_error.hpp"
+#include "client/queue_pair.hpp"
+
+namespace causeway::client {
+namespace {
+
+namespace flag = abi::descriptor_flag;
+using abi::Opcode;
+
+[[nodiscard]] constexpr std::uint32_t allowed_flags(Opcode opcode) noexcept {
+    const bool immediate = opcode == Opcode::send || opcode == Opcode::write;
+    return CW_UNSIGNALED | CW_FENCE | (immediate ? CW_IMMEDIATE : 0U);
+}
+
+[[nodiscard]] abi::ControlSegment control_of(const SendOrder& order) noexcept {
+    abi::ControlSegment control{};
+    control.opcode = static_cast<std::uint8_t>(order.opcode);
+    control.id = order.id;
+    if ((order.flags & CW_UNSIGNALED) == 0)
+        control.flags |= flag::kSignaled;
+    if ((order.flags & CW_FENCE) != 0)
+        control.flags |= flag::kFence;
+    if ((order.flags & CW_IMMEDIATE) != 0) {
+        control.flags |= flag::kImmediate;
+        control.immediate = order.immediate;
+    }
+    return control;
+}
+
+}  // namespace
+
+// Why an ended queue pair takes nothing.
+ErrorCode QueuePair::ended_error() const noexcept {
+    if (state() == abi::QueuePairState::refused) {
+        return set_error(ErrorCode::wrong_state,
+                         "the queue pair's connection was refused: close it and connect another");
+    }
+    switch (reason()) {
+        case ErrorCode::peer_gone:
+            return set_error(ErrorCode::peer_gone,
+                             "the peer of the queue pair has gone: close it and connect another");
+        case ErrorCode::adapter_gone:
+            return set_error(ErrorCode::adapter_gone,
+                             "the adapter has ended the connection: close the partition and attach "
+                             "anew");
+        case ErrorCode::protocol:
+            return set_error(ErrorCode::wrong_state,
+                             "the queue pair was closed because something in its queues broke the "
+                             "protocol");
+        default:
+            return set_error(ErrorCode::wrong_state,
+                             "the queue pair is closed: create and connect another");
+    }
+}
+
+// Is the state `least` or further, and has it not ended?
+ErrorCode QueuePair::check_open(abi::QueuePairState least) const noexcept {
+    if (end_ != End::none)
+        return ended_error();
+    const std::uint32_t state = layout_->state.load(std::memory_order_acquire);
+    if (state > static_cast<std::uint32_t>(abi::QueuePairState::connected))
+        return ended_error();
+    if (state < static_cast<std::uint32_t>(least)) {
+        return set_error(ErrorCode::wrong_state,
+                         "the queue pair is idle: connect it or accept with it before sending");
+    }
+    return ErrorCode::none;
+}
+
+ErrorCode QueuePair::no_room(const SlotLedger& ledger, std::uint32_t entries,
+                             const char* full) const noexcept {
+    if (entries > ledger.entries()) {
+        return set_error(ErrorCode::invalid_argument,
+                         "the list takes %llu entries of a queue that has %llu: create the queue "
+                         "pair with more, or post fewer slices",
+                         entries, ledger.entries());
+    }
+    return set_error(ErrorCode::again, full, ledger.outstanding());
+}
+
+// Silent sends end without a completion: the executor's count says how far it is. Only while no
+// completion waits to be taken, since one of these may say that a silent send failed.
+bool QueuePair::reclaim_sends(std::uint32_t entries) noexcept {
+    // SYNC(send-taken): acquire, pairs with the executor's release: who sees the count sees the
+    // completions of everything before it, so that ready() below cannot miss a failure.
+    const std::uint64_t taken = layout_->send_taken.load(std::memory_order_acquire);
+    if (!send_completions_.ready())
+        send_ledger_.done_with(taken);
+    return entries <= send_ledger_.free();
+}
+
+// Invariant 4: with `used` entries in flight or waiting to be taken, are the entries taken but not
+// reported too many for the completion ring?
+void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::uint64_t& published,
+                          std::atomic<std::uint64_t>& shared) noexcept {
+    if (used + (ring.consumed() - published) <= ring.entries())
+        return;
+    publish_read(ring, published, shared, 1);
+}
+
+ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
+                               std::uint32_t count) noexcept {
+    if (const auto code = check_open(abi::QueuePairState::connecting); code != ErrorCode::none) {
+        return code;
+    }
+    if ((order.flags & ~allowed_flags(order.opcode)) != 0) {
+        return set_error(ErrorCode::invalid_argument,
+                         "flags %llu of a post: some mean nothing for this operation; combine "
+                         "CW_UNSIGNALED and CW_FENCE, and for Send and Write CW_IMMEDIATE",
+                         order.flags);
+    }
+    Gather gather;
+    if (const auto code = check_slices(*regions_, slices, count, gather); code != ErrorCode::none) {
+        return code;
+    }
+    const Inlining inlining = order.opcode == Opcode::read ? Inlining::never : Inlining::when_small;
+    const std::uint32_t entries = entries_of(gather, inlining);
+    if (entries > send_ledger_.free() && !reclaim_sends(entries)) {
+        return no_room(send_ledger_, entries,
+                       "queue pair is full: %llu sends outstanding; take completions first");
+    }
+
+    abi::Descriptor chain[abi::kMaxChain];
+    abi::AddressSegment remote{};
+    if (order.remote != nullptr) {
+        remote = {order.remote->handle, order.remote->generation,
+                  order.opcode == Opcode::append ? 0 : order.remote->address};
+    }
+    build(control_of(order), remote, gather, inlining, chain);
+    keep_room(send_ledger_.used() + entries, send_completions_, sends_read_,
+              layout_->send_completions_read);
+    sends_.publish({chain, entries});
+    send_ledger_.post({.id = order.id,
+                       .length = static_cast<std::uint32_t>(gather.length),
+                       .opcode = static_cast<std::uint8_t>(order.opcode),
+                       .descriptors = static_cast<std::uint8_t>(entries),
+                       .silent = (order.flags & CW_UNSIGNALED) != 0});
+    // SYNC(attention): pairs with the executor's fence between giving up polling and its second
+    // look (adapter/mover_sleep.cpp): either it finds this descriptor, or this load finds that it
+    // must be rung for. Without the fence both could miss each other and the descriptor would lie
+    // there.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if ((layout_->attention.load(std::memory_order_relaxed) & abi::attention::kPolled) == 0) {
+        mover_->ring(created_.doorbell_bit);
+    }
+    return ErrorCode::none;
+}
+
+ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
+                                  std::uint64_t id) noexcept {
+    if (const auto code = check_open(abi::QueuePairState::idle); code != ErrorCode::none) {
+        return code;
+    }
+    Gather gather;
+    if (const auto code = check_slices(*regions_, slices, count, gather); code != ErrorCode::none) {
+        return code;
+    }
+    const std::uint32_t entries = entries_of(gather, Inlining::never);
+    if (entries > receive_ledger_.free()) {
+        return no_room(receive_ledger_, entries,
+                       "queue pair is full: %llu receives posted; take completions first");
+    }
+
+    abi::Descriptor chain[abi::kMaxChain];
+    abi::ControlSegment control{};
+    control.opcode = static_cast<std::uint8_t>(Opcode::receive);
+    control.id = id;
+    build(control, {}, gather, Inlining::never, chain);
+    remember_pieces(gather, receives_.next_slot());
+    keep_room(receive_ledger_.used() + entries, receive_completions_, receives_read_,
+              layout_->receive_completions_read);
+    receives_.publish({chain, entries});
+    receive_ledger_.post({.id = id,
+                          .length = static_cast<std::uint32_t>(gather.length),
+                          .opcode = control.opcode,
+                          .descriptors = static_cast<std::uint8_t>(entries)});
+    // SYNC(attention): as in post_send().
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    constexpr std::uint32_t mask = abi::attention::kPolled | abi::attention::kWantsReceive;
+    if ((layout_->attention.load(std::memory_order_relaxed) & mask) ==
+        abi::attention::kWantsReceive) {
+        mover_->ring(created_.doorbell_bit);
+    }
+    return ErrorCode::none;
+}
+
+// Messages that come inside a completion are placed by this library: it keeps the list.
+void QueuePair::remember_pieces(const Gather& gather, std::uint32_t slot) noexcept {
+    const std::uint32_t mask = receive_ledger_.entries() - 1;
+    std::uint32_t i = 0;
+    do {
+        Piece* pieces = &pieces_[std::size_t{slot} * abi::kMaxDataSegments];
+        for (std::uint32_t j = 0; j < abi::kMaxDataSegments; ++j, ++i) {
+            pieces[j] = i < gather.count ? Piece{const_cast<std::byte*>(gather.bytes[i]),
+                                                 gather.list[i].length, gather.list[i].handle}
+                                         : Piece{};
+        }
+        slot = (slot + 1) & mask;
+    } while (i < gather.count);
+}
+
+}  // namespace causeway::client

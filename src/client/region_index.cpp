@@ -1,0 +1,40 @@
+#include "client/region_index.hpp"
+
+namespace causeway::client {
+
+void RegionIndex::insert(std::uint32_t handle, const RegionSpan& span) {
+    const std::lock_guard lock(writers_);
+    std::atomic<Entry*>& bucket = buckets_[handle % kBuckets];
+    Entry* entry = bucket.load(std::memory_order_relaxed);
+    while (entry != nullptr && entry->handle.load(std::memory_order_relaxed) != 0) {
+        entry = entry->next;
+    }
+    const bool fresh = entry == nullptr;
+    if (fresh) {
+        entries_.push_back(std::make_unique<Entry>());
+        entry = entries_.back().get();
+        entry->next = bucket.load(std::memory_order_relaxed);
+    }
+    // SYNC(region-entry): pairs with the acquire fence in find(), see there.
+    std::atomic_thread_fence(std::memory_order_release);
+    entry->base.store(span.base, std::memory_order_relaxed);
+    entry->size.store(span.size, std::memory_order_relaxed);
+    entry->registered.store(span.registered, std::memory_order_relaxed);
+    // SYNC(region-entry): release, pairs with the acquire in find(); a finder sees the whole entry.
+    entry->handle.store(handle, std::memory_order_release);
+    if (fresh)
+        bucket.store(entry, std::memory_order_release);
+}
+
+void RegionIndex::remove(std::uint32_t handle) noexcept {
+    const std::lock_guard lock(writers_);
+    Entry* entry = buckets_[handle % kBuckets].load(std::memory_order_relaxed);
+    for (; entry != nullptr; entry = entry->next) {
+        if (entry->handle.load(std::memory_order_relaxed) == handle) {
+            entry->handle.store(0, std::memory_order_relaxed);
+            return;
+        }
+    }
+}
+
+}  // namespace causeway::client

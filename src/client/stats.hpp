@@ -1,0 +1,21 @@
+// The adapter's own account of itself, for listings, without joining as a partition.
+//
+// Threading: may be called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "base/result.hpp"
+
+namespace causeway::client {
+
+using RowSink = std::function<void(const void* data, std::size_t size)>;
+
+// Rows of one abi::StatsKind, all pages, from the adapter at `socket` (empty: the usual places).
+[[nodiscard]] Result<void> read_stats(const std::string& socket, std::uint32_t kind,
+                                      const RowSink& row);
+
+}  // namespace causeway::client
