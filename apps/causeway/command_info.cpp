@@ -1,0 +1,191 @@
+// causeway info: versions, the adapter, its partitions and regions.
+#include <causeway/causeway.h>
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.hpp"
+#include "json.hpp"
+#include "stats.hpp"
+#include "text.hpp"
+
+namespace causeway::cli {
+namespace {
+
+struct Options {
+    std::string socket;
+    bool json = false;
+};
+
+struct Facts {
+    abi::AdapterRow adapter;
+    std::vector<abi::PartitionRow> partitions;
+    std::vector<abi::RegionRow> regions;
+};
+
+Result<Facts> ask(const std::string& socket) {
+    Facts facts{};
+    CW_TRY_ASSIGN(const auto adapter,
+                  stats_rows<abi::AdapterRow>(socket, abi::StatsKind::adapter));
+    if (adapter.size() != 1)
+        return fail_format(ErrorCode::protocol,
+                           "the adapter described itself in %zu rows instead of one: are causewayd "
+                           "and causeway of the same release?",
+                           adapter.size());
+    facts.adapter = adapter.front();
+    CW_TRY_ASSIGN(facts.partitions,
+                  stats_rows<abi::PartitionRow>(socket, abi::StatsKind::partitions));
+    CW_TRY_ASSIGN(facts.regions, stats_rows<abi::RegionRow>(socket, abi::StatsKind::regions));
+    return facts;
+}
+
+json library_json() {
+    return {{"version", cw_version_string()},
+            {"protocol", fmt::format("{}.{}", abi::kMajor, abi::kMinor)}};
+}
+
+json to_json(const abi::AdapterRow& row) {
+    return {{"version", array_text(row.version)},
+            {"protocol", fmt::format("{}.{}", row.major, row.minor)},
+            {"pid", row.pid},
+            {"uptime_ns", row.uptime_ns},
+            {"movers", row.movers},
+            {"partitions", row.partitions},
+            {"queue_pairs", row.queue_pairs},
+            {"regions", row.regions},
+            {"registered_bytes", row.registered_bytes},
+            {"open_files", row.open_files},
+            {"mappings", row.mappings},
+            {"refused", row.refused},
+            {"copy_kernels", array_text(row.copy_kernels)}};
+}
+
+json to_json(const abi::PartitionRow& row) {
+    return {{"name", array_text(row.name)},
+            {"entrance", array_text(row.entrance)},
+            {"session", row.session},
+            {"pid", row.pid},
+            {"uid", row.uid},
+            {"regions", row.regions},
+            {"queue_pairs", row.queue_pairs},
+            {"listeners", row.listeners},
+            {"registered_bytes", row.registered_bytes},
+            {"operations", row.operations},
+            {"bytes", row.bytes},
+            {"mover_ns", row.mover_ns}};
+}
+
+json to_json(const abi::RegionRow& row) {
+    return {{"partition", array_text(row.partition)},
+            {"network_id", row.network_id},
+            {"handle", row.handle},
+            {"rights", right_names(row.rights)},
+            {"size", row.size},
+            {"append_offset", row.append_offset}};
+}
+
+template <typename Row>
+json to_json(const std::vector<Row>& rows) {
+    json out = json::array();
+    for (const Row& row : rows)
+        out.push_back(to_json(row));
+    return out;
+}
+
+void print_adapter(const abi::AdapterRow& row) {
+    fmt::print("adapter      {} (protocol {}.{}), process {}, up {}\n", array_text(row.version),
+               row.major, row.minor, row.pid, human_ns(row.uptime_ns));
+    fmt::print("movers       {}, copying with {}\n", row.movers, array_text(row.copy_kernels));
+    fmt::print("memory       {} in {} regions; {} mappings, {} open files\n",
+               human_bytes(row.registered_bytes), row.regions, row.mappings, row.open_files);
+    fmt::print("connections  {} partitions, {} queue pairs, {} refused since the start\n",
+               row.partitions, row.queue_pairs, row.refused);
+}
+
+void print_partitions(const std::vector<abi::PartitionRow>& rows) {
+    using enum Table::Align;
+    Table table({{"PARTITION", left},
+                 {"ENTRANCE", left},
+                 {"PID", right},
+                 {"UID", right},
+                 {"REGIONS", right},
+                 {"MEMORY", right},
+                 {"PAIRS", right},
+                 {"LISTENERS", right},
+                 {"OPS", right},
+                 {"BYTES", right},
+                 {"MOVER TIME", right}});
+    for (const abi::PartitionRow& row : rows) {
+        table.add({std::string(array_text(row.name)), std::string(array_text(row.entrance)),
+                   std::to_string(row.pid), std::to_string(row.uid), std::to_string(row.regions),
+                   human_bytes(row.registered_bytes), std::to_string(row.queue_pairs),
+                   std::to_string(row.listeners), std::to_string(row.operations),
+                   human_bytes(row.bytes), human_ns(row.mover_ns)});
+    }
+    if (!table.empty())
+        fmt::print("\n{}", table.text());
+}
+
+void print_regions(const std::vector<abi::RegionRow>& rows) {
+    using enum Table::Align;
+    Table table({{"REGION", right},
+                 {"PARTITION", left},
+                 {"SIZE", right},
+                 {"APPEND OFFSET", right},
+                 {"PEERS MAY", left}});
+    for (const abi::RegionRow& row : rows) {
+        const std::string rights = fmt::format("{}", fmt::join(right_names(row.rights), ","));
+        table.add({std::to_string(row.network_id), std::string(array_text(row.partition)),
+                   human_bytes(row.size), std::to_string(row.append_offset),
+                   rights.empty() ? "-" : rights});
+    }
+    if (!table.empty())
+        fmt::print("\n{}", table.text());
+}
+
+int show(const Result<Facts>& facts) {
+    fmt::print("library      {} (protocol {}.{})\n", cw_version_string(), abi::kMajor, abi::kMinor);
+    if (!facts.has_value()) {
+        std::fflush(stdout);
+        print_error(facts.error().text);
+        return kFailed;
+    }
+    print_adapter(facts->adapter);
+    print_partitions(facts->partitions);
+    print_regions(facts->regions);
+    return 0;
+}
+
+int show_json(const Result<Facts>& facts) {
+    json out{{"library", library_json()}, {"adapter", nullptr}};
+    if (facts.has_value()) {
+        out["adapter"] = to_json(facts->adapter);
+        out["partitions"] = to_json(facts->partitions);
+        out["regions"] = to_json(facts->regions);
+    } else {
+        out["error"] = {{"code", cw_error_name(static_cast<int>(facts.error().code))},
+                        {"text", facts.error().text}};
+    }
+    print_json(out);
+    return facts.has_value() ? 0 : kFailed;
+}
+
+}  // namespace
+
+void add_info(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    CLI::App& info =
+        *app.add_subcommand("info", "Show versions, the adapter, its partitions and regions");
+    add_socket_option(info, options->socket);
+    add_json_option(info, options->json);
+    info.footer(
+        "Without an adapter it shows what the library says of itself, and ends with status 1.\n\n"
+        "Example:\n"
+        "  causeway info --socket /run/causeway/fabric.sock");
+    on_run(info, [options]() -> Result<int> {
+        const Result<Facts> facts = ask(options->socket);
+        return options->json ? show_json(facts) : show(facts);
+    });
+}
+
+}  // namespace causeway::cli
