@@ -21,6 +21,8 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 if(CAUSEWAY_SANITIZE)
     add_compile_options(-fsanitize=${CAUSEWAY_SANITIZE} -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${CAUSEWAY_SANITIZE})
+    # The checks that the sanitizers insert make GCC's optimiser warn of values that are never read.
+    add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>)
     if(CAUSEWAY_SANITIZE MATCHES "undefined")
         add_compile_options(-fno-sanitize-recover=all)
     endif()

@@ -56,7 +56,8 @@ int main() try {
     auto listener = partition.listen("append").value();
 
     std::vector<std::jthread> writers;
-    for (int i = 0; i < kWriters; ++i) writers.emplace_back(writer, i, log.remote());
+    for (int i = 0; i < kWriters; ++i)
+        writers.emplace_back(writer, i, log.remote());
     std::vector<causeway::QueuePair> pairs;
     for (int i = 0; i < kWriters; ++i) {
         pairs.push_back(partition.create_queue_pair({.completions = queue}).value());

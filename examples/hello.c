@@ -11,7 +11,8 @@
 static const uint64_t kPatience = 5000000000u; /* ns */
 
 static void check(int code, const char* what) {
-    if (code == CW_OK) return;
+    if (code == CW_OK)
+        return;
     fprintf(stderr, "hello: %s: %s\n", what, cw_error_text());
     exit(1);
 }

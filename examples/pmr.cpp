@@ -31,7 +31,8 @@ void sender() try {
     RegionResource memory(partition);
     std::pmr::unsynchronized_pool_resource pool(&memory);  // small allocations end here
     std::pmr::vector<double> values(&pool);
-    for (std::size_t i = 0; i < kValues; ++i) values.push_back(static_cast<double>(i));
+    for (std::size_t i = 0; i < kValues; ++i)
+        values.push_back(static_cast<double>(i));
 
     auto queue = partition.create_completion_queue(64).value();
     auto pair = partition.connect("adder/values", {.completions = queue}).value();

@@ -25,8 +25,7 @@ struct Facts {
 
 Result<Facts> ask(const std::string& socket) {
     Facts facts{};
-    CW_TRY_ASSIGN(const auto adapter,
-                  stats_rows<abi::AdapterRow>(socket, abi::StatsKind::adapter));
+    CW_TRY_ASSIGN(const auto adapter, stats_rows<abi::AdapterRow>(socket, abi::StatsKind::adapter));
     if (adapter.size() != 1)
         return fail_format(ErrorCode::protocol,
                            "the adapter described itself in %zu rows instead of one: are causewayd "
@@ -84,7 +83,7 @@ json to_json(const abi::RegionRow& row) {
             {"append_offset", row.append_offset}};
 }
 
-template <typename Row>
+template<typename Row>
 json to_json(const std::vector<Row>& rows) {
     json out = json::array();
     for (const Row& row : rows)

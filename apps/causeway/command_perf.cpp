@@ -36,7 +36,7 @@ struct Options {
     std::string wait = "adaptive";
     std::string touch = "read";
     std::string peer = "causeway";
-    std::vector<unsigned> cores;
+    std::string cores;
     std::optional<double> seconds;
     std::optional<std::uint32_t> buffers;
     std::optional<std::uint32_t> outstanding;
@@ -46,7 +46,7 @@ struct Options {
 };
 
 // Where `word` stands among `words`; the option's check has made sure that it does.
-template <typename Enum, std::size_t N>
+template<typename Enum, std::size_t N>
 Enum enum_of(const std::string& word, const std::array<const char*, N>& words) {
     const auto at = std::find(words.begin(), words.end(), word);
     return static_cast<Enum>(at - words.begin());
@@ -59,12 +59,12 @@ constexpr std::array kWaits{"adaptive", "spin", "block"};
 constexpr std::array kTouches{"read", "none"};
 constexpr std::array kPeers{"causeway", "unix"};
 
-template <std::size_t N>
+template<std::size_t N>
 CLI::Option* add_choice(CLI::App& perf, const std::string& flag, std::string& value,
                         const std::array<const char*, N>& words, const std::string& what) {
     return perf
-        .add_option(flag, value, fmt::format("{}: {} (default: {})", what,
-                                             fmt::join(words, ", "), value))
+        .add_option(flag, value,
+                    fmt::format("{}: {} (default: {})", what, fmt::join(words, ", "), value))
         ->check([words, flag](const std::string& word) {
             if (std::find(words.begin(), words.end(), word) != words.end())
                 return std::string();
@@ -73,14 +73,16 @@ CLI::Option* add_choice(CLI::App& perf, const std::string& flag, std::string& va
         ->type_name("WORD");
 }
 
-Result<Cores> make_cores(const std::vector<unsigned>& given) {
-    if (given.empty())
-        return choose_cores();
+Result<Cores> make_cores(const std::string& text, Peer peer) {
+    if (text.empty())
+        return choose_cores(peer);
+    CW_TRY_ASSIGN(const std::vector<unsigned> given, parse_numbers(text));
     if (given.size() < 2 || given.size() > 3)
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("--cores takes two or three numbers, for sender, receiver and mover, "
-                                "not {}",
-                                given.size()));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("--cores takes two or three numbers, for sender, receiver and mover, "
+                        "not {}",
+                        given.size()));
     Cores cores{given[0], given[1], std::nullopt};
     if (given.size() == 3)
         cores.mover = given[2];
@@ -100,29 +102,30 @@ Result<Plan> make_plan(const Options& options) {
         CW_TRY_ASSIGN(plan.size, parse_size(options.size));
     }
     if (plan.size == 0 || plan.size > kLargestMessage)
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("--size must be 1 to {} bytes (1G), not {}", kLargestMessage,
-                                plan.size));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("--size must be 1 to {} bytes (1G), not {}", kLargestMessage, plan.size));
     if (plan.peer == Peer::unix_socket && plan.operation != Operation::send)
         return fail(ErrorCode::invalid_argument,
                     "a Unix socket can only send: use --operation send with --peer unix");
     const std::uint64_t affordable = std::max<std::uint64_t>(kBufferBudget / plan.size, 2);
     const std::uint64_t window =
         plan.test == Test::latency ? 1 : (plan.test == Test::rate ? 64 : 8);
-    plan.outstanding = options.outstanding.value_or(
-        static_cast<std::uint32_t>(std::min(window, affordable)));
+    plan.outstanding =
+        options.outstanding.value_or(static_cast<std::uint32_t>(std::min(window, affordable)));
     plan.buffers = options.buffers.value_or(std::max(plan.outstanding, 2U));
     if (plan.outstanding < 1 || plan.outstanding > kMostOutstanding ||
         plan.buffers < plan.outstanding || plan.buffers > kMostOutstanding)
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("--outstanding ({}) must be 1 to {}, and --buffers ({}) at least as "
-                                "many and at most {}",
-                                plan.outstanding, kMostOutstanding, plan.buffers, kMostOutstanding));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("--outstanding ({}) must be 1 to {}, and --buffers ({}) at least as "
+                        "many and at most {}",
+                        plan.outstanding, kMostOutstanding, plan.buffers, kMostOutstanding));
     plan.seconds = options.seconds.value_or(1);
     plan.least_operations =
         plan.test == Test::latency && !options.seconds.has_value() ? kLatencySamples : 0;
     plan.repeat = options.plan.repeat;
-    CW_TRY_ASSIGN(plan.cores, make_cores(options.cores));
+    CW_TRY_ASSIGN(plan.cores, make_cores(options.cores, plan.peer));
     plan.socket = options.socket;
     return plan;
 }
@@ -163,6 +166,8 @@ Result<int> run(const Options& options) {
         plans.push_back(plans.front());
         plans.back().peer = Peer::unix_socket;
         plans.back().operation = Operation::send;
+        if (options.cores.empty())
+            plans.back().cores = choose_cores(Peer::unix_socket);
     }
     const auto result = measure_with_adapter(plans, options.movers);
     if (const int signal = interrupted(); signal != 0)
@@ -186,8 +191,8 @@ Result<int> run(const Options& options) {
 
 void add_perf(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App& perf = *app.add_subcommand(
-        "perf", "Measure latency, rate or bandwidth between two partitions");
+    CLI::App& perf =
+        *app.add_subcommand("perf", "Measure latency, rate or bandwidth between two partitions");
     add_choice(perf, "--test", options->test, kTests, "What to measure");
     add_choice(perf, "--operation", options->operation, kOperations, "How data moves");
     add_choice(perf, "--executor", options->executor, kExecutors, "Who moves it");
@@ -202,7 +207,6 @@ void add_perf(CLI::App& app) {
         ->check(CLI::Range(1, 10000))
         ->type_name("N");
     perf.add_option("--cores", options->cores, "Cores of sender, receiver and mover")
-        ->delimiter(',')
         ->type_name("A,B[,C]");
     add_choice(perf, "--wait", options->wait, kWaits, "How the partitions wait");
     add_choice(perf, "--touch", options->touch, kTouches,
@@ -213,17 +217,20 @@ void add_perf(CLI::App& app) {
     perf.add_option("--buffers", options->buffers,
                     "Messages' places on each side (default: as outstanding, at least 2)")
         ->type_name("N");
-    perf.add_option("--movers", options->movers, "Mover threads of the private adapter (default: 1)")
+    perf.add_option("--movers", options->movers,
+                    "Mover threads of the private adapter (default: 1)")
         ->check(CLI::Range(1U, 64U))
         ->type_name("N");
-    CLI::Option* const peer = add_choice(perf, "--peer", options->peer, kPeers,
-                                         "What to measure, with the same harness");
+    CLI::Option* const peer =
+        add_choice(perf, "--peer", options->peer, kPeers, "What to measure, with the same harness");
     perf.add_flag("--compare", options->compare,
                   "Causeway and a Unix stream socket in turn, and the ratio")
         ->excludes(peer);
     add_socket_option(perf, options->socket);
-    perf.get_option("--socket")->description(
-        "Open entrance of a running adapter (default: a private adapter, which leaves nothing)");
+    perf.get_option("--socket")
+        ->description(
+            "Open entrance of a running adapter (default: a private adapter, which leaves "
+            "nothing)");
     add_json_option(perf, options->json);
     perf.footer(
         "Half of a round trip is the latency of send and write; of read and append it is the time\n"

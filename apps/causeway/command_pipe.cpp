@@ -69,8 +69,8 @@ Result<void> serve(Partition& partition, const Options& options, const Streams& 
 Result<void> call(Partition& partition, const Options& options, const Streams& streams,
                   Progress& progress) {
     auto session = std::make_unique<Session>(partition, streams, progress);
-    CW_TRY(session->connect(options.connect, std::chrono::nanoseconds(static_cast<std::int64_t>(
-                                                 options.retry * 1e9))));
+    CW_TRY(session->connect(
+        options.connect, std::chrono::nanoseconds(static_cast<std::int64_t>(options.retry * 1e9))));
     progress.begin();
     auto result = session->run();
     (void)session.release();
@@ -78,13 +78,14 @@ Result<void> call(Partition& partition, const Options& options, const Streams& s
 }
 
 Result<void> run(const Options& options) {
-    CW_TRY_ASSIGN(Partition partition,
-                  Partition::attach(options.attach, {.socket = options.socket}));
-    if (partition.name().empty())
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{} is the open entrance: say with --attach NAME as which partition "
-                                "to join",
-                                partition.socket()));
+    auto attached = Partition::attach(options.attach, {.socket = options.socket});
+    if (!attached.has_value()) {
+        const bool nameless =
+            options.attach.empty() && attached.error().code == ErrorCode::invalid_argument;
+        return fail(attached.error().code,
+                    attached.error().text + (nameless ? " (--attach NAME)" : ""));
+    }
+    Partition partition = *std::move(attached);
     const Streams streams = make_streams(options);
     const bool shown = !options.quiet && ::isatty(STDERR_FILENO) != 0;
     Progress progress(shown ? Progress::Show::yes : Progress::Show::no);
@@ -123,14 +124,16 @@ void add_pipe(CLI::App& app) {
     pipe.add_flag("--receive-only", options->receive_only, "Do not send standard input");
     pipe.add_flag("--quiet", options->quiet, "No progress on a terminal");
     pipe.footer(
-        "Both directions flow at once. The end of standard input is passed on; the program ends when\n"
+        "Both directions flow at once. The end of standard input is passed on; the program ends "
+        "when\n"
         "both directions have. Status 0 means that the peer wrote everything.\n\n"
         "Example, in two shells:\n"
         "  causeway pipe --attach b --listen files --receive-only | tar x\n"
         "  tar c dir | causeway pipe --attach a --connect b/files");
     on_run(pipe, [options]() -> Result<int> {
         if (options->listen.empty() && options->connect.empty())
-            return wrong_usage("give either --listen SERVICE or --connect PARTITION/SERVICE", "pipe");
+            return wrong_usage("give either --listen SERVICE or --connect PARTITION/SERVICE",
+                               "pipe");
         const auto result = run(*options);
         if (result.has_value())
             return 0;

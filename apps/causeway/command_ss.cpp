@@ -72,8 +72,8 @@ void print_table(const std::vector<abi::QueuePairRow>& rows) {
 }
 
 Result<int> run(const Options& options) {
-    CW_TRY_ASSIGN(const auto rows, stats_rows<abi::QueuePairRow>(options.socket,
-                                                                 abi::StatsKind::queue_pairs));
+    CW_TRY_ASSIGN(const auto rows,
+                  stats_rows<abi::QueuePairRow>(options.socket, abi::StatsKind::queue_pairs));
     if (options.json) {
         json pairs = json::array();
         for (const abi::QueuePairRow& row : rows)

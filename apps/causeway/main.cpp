@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <causeway/abi/control.hpp>
 #include <csignal>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ int unknown_subcommand(CLI::App& app, const std::string& word) {
     for (const CLI::App* subcommand : app.get_subcommands({}))
         known.push_back(subcommand->get_name());
     const std::string nearest = cli::nearest_word(word, known);
-    cli::print_error(fmt::format("there is no subcommand '{}'{}; `causeway --help` lists them", word,
-                                 nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
+    cli::print_error(
+        fmt::format("there is no subcommand '{}'{}; `causeway --help` lists them", word,
+                    nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
     return cli::kWrongUsage;
 }
 
@@ -28,13 +30,14 @@ int unknown_subcommand(CLI::App& app, const std::string& word) {
 int finish(CLI::App& app, const CLI::ParseError& error) {
     if (error.get_name() == "RuntimeError")
         return error.get_exit_code();  // of a subcommand that said itself what was wrong
-    if (error.get_exit_code() == 0)
-        return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+        (void)app.exit(error);
+        return std::cout.flush() ? 0 : cli::kFailed;
+    }
     const CLI::App* at = &app;
     for (const CLI::App* subcommand : app.get_subcommands())
         at = subcommand;
-    const std::string command =
-        at == &app ? app.get_name() : app.get_name() + " " + at->get_name();
+    const std::string command = at == &app ? app.get_name() : app.get_name() + " " + at->get_name();
     cli::print_error(fmt::format("{}; see `{} --help`", error.what(), command));
     return cli::kWrongUsage;
 }

@@ -37,10 +37,11 @@ Result<std::string> make_runtime_directory() {
         if (::mkdtemp(path.data()) != nullptr)
             return path;
     }
-    return fail(ErrorCode::denied,
-                fmt::format("no directory for a private adapter can be made in {}: make one of them "
-                            "writable, or set XDG_RUNTIME_DIR",
-                            fmt::join(parents, ", ")));
+    return fail(
+        ErrorCode::denied,
+        fmt::format("no directory for a private adapter can be made in {}: make one of them "
+                    "writable, or set XDG_RUNTIME_DIR",
+                    fmt::join(parents, ", ")));
 }
 
 std::vector<std::string> daemon_arguments(const std::string& directory,
@@ -194,8 +195,7 @@ Result<void> PrivateAdapter::stop() {
     const pid_t keeper = std::exchange(keeper_, -1);
     ::kill(keeper, SIGTERM);
     int status = 0;
-    while (::waitpid(keeper, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(keeper, &status, 0) < 0 && errno == EINTR) {}
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return {};
     return fail(ErrorCode::adapter_gone,

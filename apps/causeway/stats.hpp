@@ -13,7 +13,7 @@ namespace causeway::cli {
 
 // The rows of one kind. An adapter of another version may send longer or shorter ones: what this
 // program does not know is left out, what the adapter does not know is zero.
-template <typename Row>
+template<typename Row>
 [[nodiscard]] Result<std::vector<Row>> stats_rows(const std::string& socket, abi::StatsKind kind) {
     std::vector<Row> rows;
     const int code = cw_stats(

@@ -20,10 +20,11 @@ Result<std::uint64_t> parse_size(std::string_view text) {
         const std::size_t at = kUnits.find(letter);
         unit.remove_prefix(1);
         if (at == std::string_view::npos || !(unit.empty() || unit == "B" || unit == "iB"))
-            return fail(ErrorCode::invalid_argument,
-                        fmt::format("'{}' is not a size: give a number, with K, M or G behind it for "
-                                    "KiB, MiB or GiB",
-                                    text));
+            return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("'{}' is not a size: give a number, with K, M or G behind it for "
+                            "KiB, MiB or GiB",
+                            text));
         shift = static_cast<unsigned>(at + 1) * 10;
     }
     if (error != std::errc{} || number > (UINT64_MAX >> shift))

@@ -25,7 +25,7 @@ namespace causeway::cli {
 [[nodiscard]] std::string human_ns(std::uint64_t ns);
 
 // A text out of a fixed array of a statistics row.
-template <std::size_t N>
+template<std::size_t N>
 [[nodiscard]] std::string_view array_text(const char (&array)[N]) {
     const std::string_view all(array, N);
     return all.substr(0, all.find('\0'));

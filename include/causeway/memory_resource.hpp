@@ -7,8 +7,8 @@
 //   ...
 //   pair.post_send(memory.slice(values.data(), values.size() * sizeof(double)).value(), id);
 //
-// Threading: one thread at a time, as std::pmr::unsynchronized_pool_resource, which belongs in front
-// of it: allocating here searches a list, and a new region costs milliseconds.
+// Threading: one thread at a time, as std::pmr::unsynchronized_pool_resource, which belongs in
+// front of it: allocating here searches a list, and a new region costs milliseconds.
 //
 // Ownership: owns its regions; borrows the partition, which must outlive it. Memory in use by a
 // posted descriptor must not be given back before its completion.
@@ -35,8 +35,9 @@
 namespace causeway {
 
 struct RegionResourceOptions {
-    Access access = Access::local;             // of every region
-    std::size_t first = std::size_t{1} << 20;  // bytes of the first region; each next has twice as many
+    Access access = Access::local;  // of every region
+    std::size_t first = std::size_t{1}
+                        << 20;  // bytes of the first region; each next has twice as many
     std::size_t most = std::size_t{64} << 20;  // bytes; more only for an allocation that needs it
 };
 
@@ -160,7 +161,7 @@ private:
                                         chunk.region.data());
     }
     // The chunk with the last first byte not behind `address`; end() if all begin behind it.
-    template <typename Self>
+    template<typename Self>
     [[nodiscard]] static auto holder_in(Self& chunks, const void* address) {
         const auto behind = chunks.upper_bound(static_cast<const std::byte*>(address));
         return behind == chunks.begin() ? chunks.end() : std::prev(behind);

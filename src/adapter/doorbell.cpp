@@ -1,8 +1,10 @@
 #include "adapter/doorbell.hpp"
 
+#include <memory>
 #include <new>
 #include <utility>
 
+#include "adapter/side_threads.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::adapter {
@@ -31,6 +33,14 @@ Doorbell::Doorbell(platform::UniqueFd fd, platform::Mapping page, platform::Wake
       waker_(page_.at<abi::DoorbellLayout>()),
       waiter_(page_.at<abi::DoorbellLayout>()),
       socket_(std::move(socket)) {}
+
+Doorbell::~Doorbell() {
+    // The last owner may be a mover, which must not wait for a stranger's file to go.
+    if (socket_.may_hold_descriptors()) {
+        SideThreads aside(1);
+        aside.post([end = std::make_shared<platform::UniqueFd>(socket_.release())] {});
+    }
+}
 
 void Doorbell::kick() noexcept {
     // A full socket means that a wake-up is pending; a peer that has gone needs none.

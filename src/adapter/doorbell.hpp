@@ -36,6 +36,7 @@ public:
 
     Doorbell(platform::UniqueFd page_fd, platform::Mapping page, platform::WakeupSocket socket,
              platform::UniqueFd peer_socket_fd);
+    ~Doorbell();
 
 private:
     platform::Mapping page_;

@@ -23,7 +23,14 @@ Result<std::unique_ptr<Entrance>> Entrance::open(std::string name, std::string s
                                       std::move(listener));
 }
 
-Entrance::~Entrance() { ::unlink(path_.c_str()); }
+Entrance::~Entrance() { (void)close(); }
+
+std::shared_ptr<platform::UniqueFd> Entrance::close() {
+    auto listener = std::make_shared<platform::UniqueFd>(std::move(listener_));
+    if (*listener)
+        ::unlink(path_.c_str());
+    return listener;
+}
 
 Result<void> Entrance::admit(const platform::Credentials& peer) const {
     if (!is_open())

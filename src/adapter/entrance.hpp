@@ -43,6 +43,8 @@ public:
         return is_open() ? std::string_view("open") : std::string_view(name_);
     }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    // Takes the socket's file away; the socket itself goes with the last owner of what is returned.
+    [[nodiscard]] std::shared_ptr<platform::UniqueFd> close();
     [[nodiscard]] int listener() const noexcept { return listener_.get(); }
 
 private:

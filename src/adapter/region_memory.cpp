@@ -102,10 +102,12 @@ Result<RegionFile> check_region_file(const abi::RegisterRequest& request,
                                      platform::UniqueFd& descriptor) {
     if (!descriptor)
         return refuse("register carries no descriptor: send the memory file along (SCM_RIGHTS)");
+    const int flags = ::fcntl(descriptor.get(), F_GETFL);
+    if (flags < 0 || (flags & O_PATH) != 0)
+        return refuse("the descriptor only names a file (O_PATH): send the memory file itself");
     CW_TRY(platform::require_seals(descriptor.get(), platform::kSizeSeals,
                                    F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
-    const int flags = ::fcntl(descriptor.get(), F_GETFL);
-    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || (flags & O_PATH) != 0)
+    if ((flags & O_ACCMODE) != O_RDWR)
         return refuse("the memory file is not open for reading and writing");
     struct stat facts {};
     if (::fstat(descriptor.get(), &facts) != 0)

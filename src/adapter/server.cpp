@@ -55,12 +55,10 @@ Result<void> Server::set_up() {
 }
 
 Result<void> Server::open_door(const std::string& name, const std::string& path) {
-    auto door = std::make_unique<Door>();
+    auto door = std::make_shared<Door>();
     CW_TRY_ASSIGN(door->entrance, Entrance::open(name, path));
     CW_TRY_ASSIGN(door->watch, loop_->add(door->entrance->listener(), EPOLLIN,
-                                          [this, it = door.get()](std::uint32_t) {
-                                              accept_some(*it);
-                                          }));
+                                          [this, door](std::uint32_t) { accept_some(door); }));
     log_->info("entrance {}: {}", door->entrance->label(), path);
     doors_.push_back(std::move(door));
     return {};
@@ -111,7 +109,11 @@ Result<void> Server::shut_down() {
         loop_->remove(door->watch);
     while (!sessions_.empty())
         end_session(sessions_.begin()->first, "the adapter stops");
-    doors_.clear();  // removes the sockets
+    for (const auto& door : doors_) {
+        // Who waits to be accepted may have sent what hangs, too.
+        door->side.post([listener = door->entrance->close()] {});
+    }
+    doors_.clear();
     const std::uint64_t deadline = platform::monotonic_ns() + kShutDownLimitNs;
     while (!fabric_->empty()) {
         if (platform::monotonic_ns() > deadline)

@@ -7,7 +7,11 @@
 // Invariants:
 //  1. Nothing here waits for a client. A reply that cannot be sent at once ends its session.
 //  2. A session has at most one request under way; while it is answered late, it is not read.
-//  3. What a client can make the daemon hold is bounded: unattached connections per entrance and in
+//  3. A message that brings a descriptor is taken, and a connection or a descriptor that came is
+//     closed, on a thread of its entrance: dropping a stranger's file may hang (a socket that
+//     lingers, FUSE). That client is not read meanwhile, and an entrance with too much of it admits
+//     nobody; others do not notice.
+//  4. What a client can make the daemon hold is bounded: unattached connections per entrance and in
 //     time, everything else by quotas. When descriptors run out, accepting pauses.
 #pragma once
 
@@ -21,12 +25,12 @@
 #include <string>
 #include <vector>
 
-#include "adapter/disposer.hpp"
 #include "adapter/entrance.hpp"
 #include "adapter/event_loop.hpp"
 #include "adapter/fabric.hpp"
 #include "adapter/log.hpp"
 #include "adapter/reply.hpp"
+#include "adapter/requests.hpp"
 #include "adapter/runtime_directory.hpp"
 #include "adapter/session.hpp"
 #include "control/server.hpp"
@@ -57,14 +61,6 @@ public:
     [[nodiscard]] const std::string& runtime_directory() const { return directory_.path(); }
 
 private:
-    struct Door {
-        std::unique_ptr<Entrance> entrance;
-        EventLoop::Watch watch = 0;
-        std::deque<std::uint32_t> unattached;  // oldest first; some may have moved on
-        std::uint32_t unattached_count = 0;
-        RateLimit complaints{20, 1'000'000'000};
-    };
-
     Server(ServerOptions options, Log log, RuntimeDirectory directory);
     [[nodiscard]] Result<void> set_up();
     [[nodiscard]] Result<void> open_door(const std::string& name, const std::string& path);
@@ -73,26 +69,34 @@ private:
     [[nodiscard]] Result<void> shut_down();
 
     // server_accept.cpp
-    void accept_some(Door& door);
-    void admit(Door& door, platform::UniqueFd connection);
+    void accept_some(const std::shared_ptr<Door>& door);
+    void admit(const std::shared_ptr<Door>& door, platform::UniqueFd connection);
     void drop_oldest_unattached(Door& door);
     void drop_late_attachers(std::uint64_t now_ns);
     void pause_accepting(const std::string& why);
     void resume_accepting();
+    void listen_again(Door& door);
     void leave_unattached(Session& session);
-    [[nodiscard]] Door& door_of(const Session& session);
 
     // server_sessions.cpp
     void on_readable(std::uint32_t id, std::uint32_t events);
+    void take(Session& session, Result<control::IncomingRequest> request);
+    void take_aside(Session& session);
     void serve(Session& session, control::IncomingRequest request);
     void answer(Session& session, const abi::Header& header, Answer answer);
     void send(Session& session, const abi::Header& header, const Result<Reply>& reply);
+    void read_again(Session& session);
+    void close_stray(std::uint32_t id, const std::shared_ptr<Door>& door,
+                     platform::UniqueFd stray);
+    // Runs `work` on a thread of the door's own, then what it returns (if anything) back here.
+    void do_aside(const std::shared_ptr<Door>& door,
+                  std::function<std::function<void()>()> work);
     [[nodiscard]] LateReply answer_later(Session& session, const abi::Header& header);
     void end_session(std::uint32_t id, const std::string& why);
     void complain(Session& session, const std::string& text);
 
     // server_attach.cpp
-    [[nodiscard]] Answer attach(Session& session, const control::IncomingRequest& request);
+    [[nodiscard]] Answer attach(Session& session, const Call& call);
     [[nodiscard]] Answer attach_as(Session& session, const abi::Header& header,
                                    const std::string& name);
     [[nodiscard]] Result<Reply> finish_attach(Session& session, const abi::Header& header,
@@ -105,12 +109,11 @@ private:
     std::shared_ptr<Inbox> inbox_;
     std::unique_ptr<EventLoop> loop_;
     std::set<std::string> reserved_names_;
-    std::vector<std::unique_ptr<Door>> doors_;
+    std::vector<std::shared_ptr<Door>> doors_;
     std::map<std::uint32_t, std::unique_ptr<Session>> sessions_;
     std::uint32_t last_session_ = 0;
     bool stopping_ = false;
     bool accepting_paused_ = false;
-    Disposer disposer_;
     std::array<std::byte, abi::kMaxMessage> buffer_{};
     std::unique_ptr<Fabric> fabric_;  // last: its threads' results come back to all of the above
 };

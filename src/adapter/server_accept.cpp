@@ -12,20 +12,22 @@
 namespace causeway::adapter {
 namespace {
 
+constexpr std::uint32_t kReadable = EPOLLIN;
 constexpr int kAcceptsPerRound = 16;
+constexpr std::uint32_t kMostAside = 64;  // tasks under way on an entrance's own threads
 // Bytes of unread replies, as the kernel counts them (it doubles the number): some thirty small
 // ones. It also bounds how many descriptors a client can leave in flight.
 constexpr int kSendBuffer = 16 << 10;
 
 }  // namespace
 
-void Server::accept_some(Door& door) {
+void Server::accept_some(const std::shared_ptr<Door>& door) {
     for (int i = 0; i < kAcceptsPerRound; ++i) {
         if (fabric_->files_short()) {
             pause_accepting("few descriptors are left");
             return;
         }
-        auto connection = platform::accept_from(door.entrance->listener());
+        auto connection = platform::accept_from(door->entrance->listener());
         if (connection) {
             admit(door, std::move(*connection));
             continue;
@@ -33,59 +35,47 @@ void Server::accept_some(Door& door) {
         if (connection.error().code == ErrorCode::limit_reached)
             pause_accepting(connection.error().text);
         else if (connection.error().code != ErrorCode::again)
-            log_->warn("entrance {}: {}", door.entrance->label(), connection.error().text);
+            log_->warn("entrance {}: {}", door->entrance->label(), connection.error().text);
         return;
     }
 }
 
-void Server::admit(Door& door, platform::UniqueFd connection) {
+void Server::admit(const std::shared_ptr<Door>& door, platform::UniqueFd connection) {
     auto session = std::make_unique<Session>();
-    session->id = next_id(last_session_, sessions_);
-    session->entrance = door.entrance.get();
+    const std::uint32_t id = session->id = next_id(last_session_, sessions_);
+    session->door = door;
     session->accepted_ns = platform::monotonic_ns();
     ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
     const auto credentials = platform::peer_credentials(connection.get());
-    if (!credentials)
-        return;  // it has gone already
-    session->credentials = *credentials;
-    const std::uint32_t id = session->id;
-    const auto watch =
-        loop_->add(connection.get(), EPOLLIN,
-                   [this, id](std::uint32_t events) { on_readable(id, events); });
-    if (!watch) {
-        log_->warn("entrance {}: {}", door.entrance->label(), watch.error().text);
+    auto watch = loop_->add(connection.get(), EPOLLIN, [this, id](std::uint32_t events) {
+        on_readable(id, events);
+    });
+    if (!credentials || !watch) {
+        log_->warn("entrance {}: a connection cannot be served: {}", door->entrance->label(),
+                   credentials ? watch.error().text : credentials.error().text);
+        if (watch)
+            loop_->remove(*watch);
+        close_stray(id, door, std::move(connection));
         return;
     }
-    session->socket = std::move(connection);
+    session->credentials = *credentials;
+    session->socket = std::make_shared<platform::UniqueFd>(std::move(connection));
     session->socket_watch = *watch;
-    if (door.unattached_count >= options_.max_unattached)
-        drop_oldest_unattached(door);
-    door.unattached.push_back(id);
-    ++door.unattached_count;
+    if (door->unattached.size() >= options_.max_unattached)
+        drop_oldest_unattached(*door);
+    door->unattached.push_back(id);
     fabric_->count_files(kFilesPerSession);
     sessions_.emplace(id, std::move(session));
 }
 
-Server::Door& Server::door_of(const Session& session) {
-    const auto found =
-        std::find_if(doors_.begin(), doors_.end(), [&session](const std::unique_ptr<Door>& door) {
-            return door->entrance.get() == session.entrance;
-        });
-    return **found;
-}
-
-void Server::leave_unattached(Session& session) {
-    Door& door = door_of(session);
-    --door.unattached_count;
-    std::erase(door.unattached, session.id);
-}
+void Server::leave_unattached(Session& session) { std::erase(session.door->unattached, session.id); }
 
 void Server::drop_oldest_unattached(Door& door) {
     const std::uint32_t id = door.unattached.front();
     fabric_->count_refusal();
     if (door.complaints.allow(platform::monotonic_ns())) {
         log_->warn("entrance {}: {} connections have not attached; the oldest is dropped",
-                   door.entrance->label(), door.unattached_count);
+                   door.entrance->label(), door.unattached.size());
     }
     end_session(id, "");
 }
@@ -120,7 +110,12 @@ void Server::resume_accepting() {
     log_->info("accepting goes on");
     accepting_paused_ = false;
     for (const auto& door : doors_)
-        loop_->set_events(door->watch, EPOLLIN);
+        listen_again(*door);
+}
+
+void Server::listen_again(Door& door) {
+    const bool open = !accepting_paused_ && door.aside < kMostAside;
+    loop_->set_events(door.watch, open ? kReadable : 0);
 }
 
 }  // namespace causeway::adapter

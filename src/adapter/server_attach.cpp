@@ -38,27 +38,27 @@ Result<std::string> requested_name(const abi::AttachRequest& request) {
 
 }  // namespace
 
-Answer Server::attach(Session& session, const control::IncomingRequest& request) {
-    if (static_cast<abi::Request>(request.header.type) != abi::Request::attach) {
+Answer Server::attach(Session& session, const Call& call) {
+    if (static_cast<abi::Request>(call.header.type) != abi::Request::attach) {
         return fail(ErrorCode::wrong_state,
                     fmt::format("{} before attach: the first request of a connection is attach",
-                                control::request_name(request.header.type)));
+                                control::request_name(call.header.type)));
     }
-    if (request.descriptor)
+    if (call.descriptor)
         return fail(ErrorCode::protocol, "attach came with a descriptor but takes none");
-    CW_TRY_ASSIGN(const auto message, control::parse<abi::AttachRequest>(request.bytes));
+    CW_TRY_ASSIGN(const auto message, control::parse<abi::AttachRequest>(call.bytes));
     CW_TRY(check_version(message));
     CW_TRY_ASSIGN(const std::string wanted, requested_name(message));
-    if (const auto admitted = session.entrance->admit(session.credentials); !admitted) {
+    if (const auto admitted = session.door->entrance->admit(session.credentials); !admitted) {
         fabric_->count_refusal();
         return tl::unexpected(admitted.error());
     }
-    const auto name = session.entrance->name_for(wanted, reserved_names_);
+    const auto name = session.door->entrance->name_for(wanted, reserved_names_);
     if (!name) {
         fabric_->count_refusal();
         return tl::unexpected(name.error());
     }
-    return attach_as(session, request.header, *name);
+    return attach_as(session, call.header, *name);
 }
 
 Answer Server::attach_as(Session& session, const abi::Header& header, const std::string& name) {
@@ -80,11 +80,9 @@ Answer Server::attach_as(Session& session, const abi::Header& header, const std:
                 return;
             Session& waiting = *found->second;
             waiting.answering_late = false;
-            loop_->set_events(waiting.socket_watch, EPOLLIN);
+            read_again(waiting);
             waiting.state = Session::State::unattached;
-            Door& door = door_of(waiting);
-            door.unattached.push_front(id);
-            ++door.unattached_count;
+            waiting.door->unattached.push_front(id);
             send(waiting, header, finish_attach(waiting, header, name));
         });
         if (alone) {
@@ -114,13 +112,13 @@ Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
     CW_TRY(store_text(reply.name, name));
     CW_TRY(store_text(reply.adapter_version, kVersion));
     if (!name.empty()) {
-        CW_TRY(fabric_->attach(session.id, name, session.entrance->name(), session.credentials));
+        CW_TRY(fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
     }
     leave_unattached(session);
     session.state = name.empty() ? Session::State::observer : Session::State::partition;
     session.name = name;
     // Not every kernel gives one; then the end of the connection has to tell.
-    if (auto process = platform::peer_pidfd(session.socket.get())) {
+    if (auto process = platform::peer_pidfd(session.socket->get())) {
         const std::uint32_t id = session.id;
         const auto watch = loop_->add(process->get(), EPOLLIN, [this, id](std::uint32_t) {
             end_session(id, "its process has died");
@@ -130,15 +128,15 @@ Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
             session.process_watch = *watch;
         }
     }
-    if (!name.empty() && door_of(session).complaints.allow(platform::monotonic_ns())) {
+    if (!name.empty() && session.door->complaints.allow(platform::monotonic_ns())) {
         log_->info("{}: attached by entrance {} (pid {}, uid {})", session.label(),
-                   session.entrance->label(), session.credentials.pid, session.credentials.uid);
+                   session.door->entrance->label(), session.credentials.pid, session.credentials.uid);
     }
     return Reply::of(reply);
 }
 
 bool Server::has_gone(const Session& session) const {
-    std::array<pollfd, 2> fds = {pollfd{session.socket.get(), 0, 0},
+    std::array<pollfd, 2> fds = {pollfd{session.socket->get(), 0, 0},
                                  pollfd{session.process.get(), POLLIN, 0}};
     // A negative descriptor is passed over.
     if (::poll(fds.data(), fds.size(), 0) <= 0)

@@ -1,8 +1,10 @@
 // Sessions: reading a request, answering it now or later, and ending.
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <utility>
+#include <vector>
 
 #include "adapter/requests.hpp"
 #include "adapter/server.hpp"
@@ -12,8 +14,13 @@
 namespace causeway::adapter {
 namespace {
 
-// Descriptors of all clients whose closing hangs; who sends another stray one then is shown out.
-constexpr std::size_t kMostHanging = 16;
+// Does the next message bring descriptors? Looking does not take it, and without room for them
+// none comes in.
+bool descriptor_waits(int connection) noexcept {
+    msghdr header{};
+    return ::recvmsg(connection, &header, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+           (header.msg_flags & MSG_CTRUNC) != 0;
+}
 
 }  // namespace
 
@@ -27,7 +34,7 @@ std::string Session::label() const {
         case State::waiting:
             break;
     }
-    return fmt::format("connection {} at entrance {} (pid {})", id, entrance->label(),
+    return fmt::format("connection {} at entrance {} (pid {})", id, door->entrance->label(),
                        credentials.pid);
 }
 
@@ -40,41 +47,100 @@ void Server::on_readable(std::uint32_t id, std::uint32_t events) {
         end_session(id, "it closed its connection");
         return;
     }
-    if (session.answering_late)
+    if (session.answering_late || session.aside)
         return;
-    auto request = control::receive_request(session.socket.get(), buffer_);
-    if (!request) {
-        if (request.error().code == ErrorCode::peer_gone)
-            end_session(id, "it closed its connection");
-        else if (request.error().code != ErrorCode::again)
-            end_session(id, request.error().text);
-        return;
-    }
-    serve(session, std::move(*request));
+    if (descriptor_waits(session.socket->get()))
+        take_aside(session);
+    else
+        take(session, control::receive_request(session.socket->get(), buffer_));
+}
+
+void Server::take(Session& session, Result<control::IncomingRequest> request) {
+    if (request)
+        serve(session, std::move(*request));
+    else if (request.error().code == ErrorCode::peer_gone)
+        end_session(session.id, "it closed its connection");
+    else if (request.error().code != ErrorCode::again)
+        end_session(session.id, request.error().text);
+}
+
+// Taking a message drops the descriptors that are too many, which may hang.
+void Server::take_aside(Session& session) {
+    session.aside = true;
+    read_again(session);
+    do_aside(session.door, [this, id = session.id, door = session.door,
+                            socket = session.socket]() -> std::function<void()> {
+        auto buffer = std::make_shared<std::vector<std::byte>>(abi::kMaxMessage);
+        auto request = std::make_shared<Result<control::IncomingRequest>>(
+            control::receive_request(socket->get(), *buffer));
+        return [this, id, door, buffer, request] {
+            const auto found = sessions_.find(id);
+            if (found != sessions_.end()) {
+                found->second->aside = false;
+                read_again(*found->second);
+                take(*found->second, std::move(*request));
+            } else if (*request && (*request)->descriptor) {
+                close_stray(id, door, std::move((*request)->descriptor));
+            }
+        };
+    });
 }
 
 void Server::serve(Session& session, control::IncomingRequest request) {
-    const abi::Header header = request.header;
     const std::uint32_t id = session.id;
-    if (request.fault) {
-        answer(session, header, tl::unexpected(std::move(*request.fault)));
-        return;
-    }
-    if (session.state == Session::State::unattached) {
-        answer(session, header, attach(session, request));
-        if (request.descriptor)
-            disposer_.dispose(std::move(request.descriptor));
-        return;
-    }
+    const std::shared_ptr<Door> door = session.door;
+    const abi::Header header = request.header;
     Call call{*fabric_, fabric_->find(id), header, request.bytes, std::move(request.descriptor),
               [this, &session, header] { return answer_later(session, header); }};
-    answer(session, header, handle(call));
-    if (call.descriptor) {
-        // Not taken: somebody else's file, which may hang when it is closed.
-        disposer_.dispose(std::move(call.descriptor));
-        if (disposer_.pending() > kMostHanging)
-            end_session(id, "it sends descriptors that cannot be closed");
+    if (request.fault) {
+        answer(session, header, tl::unexpected(std::move(*request.fault)));
+    } else if (session.state == Session::State::unattached) {
+        answer(session, header, attach(session, call));
+    } else {
+        answer(session, header, handle(call));
     }
+    if (call.descriptor)
+        close_stray(id, door, std::move(call.descriptor));
+}
+
+// The session may be gone already.
+void Server::close_stray(std::uint32_t id, const std::shared_ptr<Door>& door,
+                         platform::UniqueFd stray) {
+    if (const auto found = sessions_.find(id); found != sessions_.end()) {
+        found->second->aside = true;
+        read_again(*found->second);
+    }
+    auto shared = std::make_shared<platform::UniqueFd>(std::move(stray));
+    do_aside(door, [this, id, shared]() -> std::function<void()> {
+        shared->reset();
+        return [this, id] {
+            if (const auto found = sessions_.find(id); found != sessions_.end()) {
+                found->second->aside = false;
+                read_again(*found->second);
+            }
+        };
+    });
+}
+
+void Server::do_aside(const std::shared_ptr<Door>& door,
+                      std::function<std::function<void()>()> work) {
+    ++door->aside;
+    listen_again(*door);
+    door->side.post([this, inbox = inbox_, door, work = std::move(work)]() mutable {
+        std::function<void()> then = work();
+        work = nullptr;  // what it owns goes here
+        inbox->post([this, door, then = std::move(then)] {
+            --door->aside;
+            listen_again(*door);
+            if (then)
+                then();
+        });
+    });
+}
+
+void Server::read_again(Session& session) {
+    const bool busy = session.answering_late || session.aside;
+    loop_->set_events(session.socket_watch, busy ? 0U : std::uint32_t{EPOLLIN});
 }
 
 // After this the session may be gone.
@@ -92,8 +158,8 @@ void Server::send(Session& session, const abi::Header& header, const Result<Repl
                                       error_name(reply.error().code), reply.error().text));
     }
     const Result<void> sent =
-        reply ? control::send_reply(session.socket.get(), reply->bytes, reply->descriptor.get())
-              : control::reply_error(session.socket.get(), header, reply.error());
+        reply ? control::send_reply(session.socket->get(), reply->bytes, reply->descriptor.get())
+              : control::reply_error(session.socket->get(), header, reply.error());
     if (!sent) {
         end_session(session.id, sent.error().code == ErrorCode::again
                                     ? "it does not read its replies"
@@ -103,21 +169,21 @@ void Server::send(Session& session, const abi::Header& header, const Result<Repl
 
 LateReply Server::answer_later(Session& session, const abi::Header& header) {
     session.answering_late = true;
-    loop_->set_events(session.socket_watch, 0);
+    read_again(session);
     return [this, id = session.id, header](Result<Reply> reply) {
         const auto found = sessions_.find(id);
         if (found == sessions_.end())
             return;
         Session& it = *found->second;
         it.answering_late = false;
-        loop_->set_events(it.socket_watch, EPOLLIN);
+        read_again(it);
         send(it, header, reply);
     };
 }
 
 void Server::complain(Session& session, const std::string& text) {
     // Who has not attached may come again and again: all of an entrance share one limit.
-    RateLimit& limit = session.state == Session::State::unattached ? door_of(session).complaints
+    RateLimit& limit = session.state == Session::State::unattached ? session.door->complaints
                                                                    : session.complaints;
     if (limit.allow(platform::monotonic_ns()))
         log_->info("{}: {}", session.label(), text);
@@ -137,13 +203,17 @@ void Server::end_session(std::uint32_t id, const std::string& why) {
         const std::uint64_t held_back = session->complaints.take_held_back();
         const std::string more =
             held_back == 0 ? "" : fmt::format("; {} complaints were not logged", held_back);
-        if (door_of(*session).complaints.allow(platform::monotonic_ns()))
+        if (session->door->complaints.allow(platform::monotonic_ns()))
             log_->info("{}: left: {}{}", session->label(), why, more);
     }
     loop_->remove(session->socket_watch);
+    ::shutdown(session->socket->get(), SHUT_RDWR);  // the client sees it now, whatever hangs
     if (session->process)
         loop_->remove(session->process_watch);
-    fabric_->count_files(-kFilesPerSession);
+    do_aside(session->door, [this, socket = std::move(session->socket)]() mutable {
+        socket.reset();
+        return [this] { fabric_->count_files(-kFilesPerSession); };
+    });
     if (session->state == Session::State::partition)
         fabric_->end(id);
 }

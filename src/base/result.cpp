@@ -66,7 +66,7 @@ tl::unexpected<Error> fail_errno_format(int err, const char* format, ...) {
     return fail_errno(what.c_str(), err);
 }
 
-tl::unexpected<Error> fail_within(const char* context, Error error) {
+tl::unexpected<Error> fail_within(const char* context, const Error& error) {
     return fail(error.code, std::string(context) + ": " + error.text);
 }
 

@@ -29,7 +29,7 @@ namespace causeway {
     __attribute__((format(printf, 2, 3)));
 
 // Passes an error on with context in front: "context: text". The code stays.
-[[nodiscard]] tl::unexpected<Error> fail_within(const char* context, Error error);
+[[nodiscard]] tl::unexpected<Error> fail_within(const char* context, const Error& error);
 
 // ENOMEM -> no_memory; EMFILE, ENFILE, ENOSPC, EDQUOT -> limit_reached; EACCES, EPERM -> denied;
 // EAGAIN -> again; ETIMEDOUT -> timed_out; EPIPE, ECONNRESET -> peer_gone; anything else -> system.

@@ -74,6 +74,7 @@ ErrorCode QueuePair::reason() const noexcept {
 
 Result<void> QueuePair::connect(const std::string& target, std::uint64_t timeout_ns) {
     CW_TRY_ASSIGN(Target where, split_target(target));
+    CW_TRY(partition_->usable());  // or the state would say closed, and not why
     if (const auto now = state(); now != abi::QueuePairState::idle)
         return not_idle(now);
     auto request = control::make<abi::ConnectRequest>(abi::Request::connect);
@@ -127,6 +128,7 @@ bool QueuePair::await_outcome(std::uint64_t timeout_ns) {
 }
 
 Result<void> QueuePair::accept_from(std::uint32_t listener) {
+    CW_TRY(partition_->usable());  // or the state would say closed, and not why
     if (const auto now = state(); now != abi::QueuePairState::idle)
         return not_idle(now);
     auto request = control::make<abi::AcceptRequest>(abi::Request::accept);

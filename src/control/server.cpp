@@ -44,8 +44,7 @@ Result<IncomingRequest> receive_request(int fd, std::span<std::byte> buffer) {
     IncomingRequest request;
     request.bytes = buffer.first(received.size);
     request.fault = fault_in(received, request.bytes, request.header);
-    if (!request.fault.has_value())
-        request.descriptor = std::move(received.descriptor);
+    request.descriptor = std::move(received.descriptor);
     return request;
 }
 

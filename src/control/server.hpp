@@ -21,7 +21,7 @@ namespace causeway::control {
 struct IncomingRequest {
     abi::Header header{};              // private copy; zero where not even that came whole
     std::span<const std::byte> bytes;  // the whole message, in the buffer given; for parse<T>()
-    platform::UniqueFd descriptor;     // if one came
+    platform::UniqueFd descriptor;     // if one came, also with a fault; closing it may hang
     // Set: the message is not acceptable, whatever its type; answer with reply_error(fault), drop
     // it.
     std::optional<Error> fault;

@@ -110,7 +110,7 @@ std::string cpu_model() {
         unsigned words[4] = {};
         if (__get_cpuid(0x80000002u + i, &words[0], &words[1], &words[2], &words[3]) == 0)
             break;
-        std::memcpy(brand + 16 * i, words, sizeof words);
+        std::memcpy(brand + i * sizeof words, words, sizeof words);
     }
     std::string model(brand);
     const std::size_t first = model.find_first_not_of(' ');

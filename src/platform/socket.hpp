@@ -59,7 +59,7 @@ struct Received {
 
 // One message. With Blocking::yes it waits until `deadline_ns` of monotonic_ns(), nullopt = for
 // ever. Errors: again (Blocking::no, nothing there), timed_out, peer_gone (end of the connection,
-// or an empty message, which nobody honest sends), system.
+// or an empty message without descriptor, which nobody honest sends), system.
 [[nodiscard]] Result<Received> receive_message(
     int fd, std::span<std::byte> buffer, Blocking blocking = Blocking::no,
     std::optional<std::uint64_t> deadline_ns = std::nullopt);

@@ -13,6 +13,18 @@ namespace causeway::platform {
 namespace {
 
 constexpr int kMostDrained = 64;  // messages in one drain(): a flooding peer cannot hold us
+#ifdef SO_PASSRIGHTS
+constexpr int kPassRights = SO_PASSRIGHTS;
+#else
+constexpr int kPassRights = 83;
+#endif
+
+// Does a message with a descriptor wait? Looking does not take it.
+bool descriptor_waits(int fd) noexcept {
+    msghdr header{};  // no room for descriptors: the kernel says if there are any
+    return ::recvmsg(fd, &header, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
+           (header.msg_flags & MSG_CTRUNC) != 0;
+}
 
 }  // namespace
 
@@ -25,7 +37,19 @@ Result<std::pair<WakeupSocket, WakeupSocket>> WakeupSocket::make_pair() {
             return fail_errno("make the send buffer of a wake-up socket small", errno);
         }
     }
-    return std::pair(WakeupSocket(std::move(ends.first)), WakeupSocket(std::move(ends.second)));
+    // Since Linux 6.16 the kernel refuses descriptors at the sender's door.
+    const int none = 0;
+    std::pair both(WakeupSocket(std::move(ends.first)), WakeupSocket(std::move(ends.second)));
+    for (WakeupSocket* end : {&both.first, &both.second}) {
+        end->may_bring_descriptors_ =
+            ::setsockopt(end->fd(), SOL_SOCKET, kPassRights, &none, sizeof none) != 0;
+    }
+    return both;
+}
+
+bool WakeupSocket::may_hold_descriptors() const noexcept {
+    pollfd look{.fd = end_.get(), .events = POLLIN, .revents = 0};
+    return may_bring_descriptors_ && ::poll(&look, 1, 0) > 0 && (look.revents & POLLIN) != 0;
 }
 
 WakeupSocket::Notified WakeupSocket::notify() noexcept {
@@ -45,8 +69,9 @@ WakeupSocket::Notified WakeupSocket::notify() noexcept {
 WakeupSocket::Drained WakeupSocket::drain() noexcept {
     Drained drained = Drained::nothing;
     for (int i = 0; i < kMostDrained; ++i) {
+        if (may_bring_descriptors_ && descriptor_waits(end_.get()))
+            return Drained::peer_gone;
         char bytes[16];
-        // recv, not recvmsg: descriptors that came along are closed by the kernel.
         const ssize_t size = ::recv(end_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
         if (size > 0) {
             drained = Drained::some;

@@ -9,7 +9,9 @@
 //  2. At most a handful of wake-ups are queued (small send buffer): a full queue means that one is
 //     pending, which is as good as another one.
 //  3. Whatever a peer sends into its end, drain() takes a bounded amount, and descriptors that come
-//     along never enter this process.
+//     along never enter this process. Nor are they dropped by drain(): the last reference to a file
+//     may take its time to go (a socket that lingers). Of an end from make_pair() the kernel keeps
+//     them away, or else who sends one counts as gone.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +40,10 @@ public:
     // A timeout of UINT64_MAX is for ever.
     [[nodiscard]] Waited wait(std::uint64_t timeout_ns) noexcept;
 
+    // Could closing this end, on a kernel that does not keep descriptors away, drop some that were
+    // sent and never taken? Then close it where waiting does no harm.
+    [[nodiscard]] bool may_hold_descriptors() const noexcept;
+
     // For poll and epoll: readable = woken. Nobody but this object may read it.
     [[nodiscard]] int fd() const noexcept { return end_.get(); }
     [[nodiscard]] bool valid() const noexcept { return end_.valid(); }
@@ -45,6 +51,7 @@ public:
 
 private:
     UniqueFd end_;
+    bool may_bring_descriptors_ = false;
 };
 
 }  // namespace causeway::platform

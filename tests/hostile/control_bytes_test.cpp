@@ -11,7 +11,7 @@
 #include "support/neighbour.hpp"
 #include "support/random.hpp"
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway {
 namespace {
@@ -20,7 +20,7 @@ using test::Neighbours;
 using test::RawClient;
 using test::RawReply;
 using test::RawSession;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 constexpr std::uint64_t kRegion = 64 << 10;
 
@@ -119,7 +119,7 @@ void check_reply(const std::optional<RawReply>& reply, const std::string& what) 
 }
 
 TEST_P(ControlBytes, EveryFlippedByteGetsAnAnswerAndHarmsNobody) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     Neighbours neighbours(adapter.socket());
     RawSession peer(adapter.socket(), "peer");
     peer.listen("service", 1024);
@@ -162,7 +162,7 @@ TEST_P(ControlBytes, EveryFlippedByteGetsAnAnswerAndHarmsNobody) {
 }
 
 TEST_P(ControlBytes, EverySizeGetsAnAnswer) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     Neighbours neighbours(adapter.socket());
     const Make make = valid_requests().at(GetParam());
     for (std::size_t size = 1; size <= 200; ++size) {
@@ -198,7 +198,7 @@ INSTANTIATE_TEST_SUITE_P(Requests, ControlBytes,
                          [](const auto& each) { return each.param; });
 
 TEST(ControlBytes, EveryFlippedByteOfAttachGetsAnAnswer) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     Neighbours neighbours(adapter.socket());
     const auto valid = bytes_of(test::attach_request("hostile"));
     for (std::size_t at = 0; at < valid.size(); ++at) {
@@ -215,7 +215,7 @@ TEST(ControlBytes, EveryFlippedByteOfAttachGetsAnAnswer) {
 }
 
 TEST(ControlBytes, RandomMessagesHarmNobody) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     Neighbours neighbours(adapter.socket());
     const std::size_t files = test::open_files();
     const std::size_t mappings = test::shared_mappings();

@@ -10,7 +10,7 @@
 
 #include "support/neighbour.hpp"
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 using test::Neighbours;
 using test::RawClient;
 using test::RawSession;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 constexpr std::uint64_t kRegion = 64 << 10;
 
@@ -34,7 +34,7 @@ protected:
             << " mappings, " << mappings << " before";
     }
 
-    TestAdapter adapter;
+    InProcessAdapter adapter;
     Neighbours neighbours{adapter.socket()};
     std::size_t files = test::open_files();
     std::size_t mappings = test::shared_mappings();

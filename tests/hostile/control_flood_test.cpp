@@ -15,7 +15,7 @@
 #include "support/neighbour.hpp"
 #include "support/random.hpp"
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway {
 namespace {
@@ -23,12 +23,12 @@ namespace {
 using test::Neighbours;
 using test::RawClient;
 using test::RawSession;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 class ControlFlood : public testing::Test {
 protected:
-    void start(const TestAdapter::Change& change = nullptr) {
-        adapter = std::make_unique<TestAdapter>(change);
+    void start(const InProcessAdapter::Change& change = nullptr) {
+        adapter = std::make_unique<InProcessAdapter>(change);
         neighbours = std::make_unique<Neighbours>(adapter->socket());
         files = test::open_files();
         mappings = test::shared_mappings();
@@ -42,7 +42,7 @@ protected:
             << " mappings, " << mappings << " before";
     }
 
-    std::unique_ptr<TestAdapter> adapter;
+    std::unique_ptr<InProcessAdapter> adapter;
     std::unique_ptr<Neighbours> neighbours;
     std::size_t files = 0;
     std::size_t mappings = 0;

@@ -90,7 +90,7 @@ protected:
 };
 
 TEST_F(QueueMemoryHostile, FlipsEveryByteWhileDescriptorsAreInFlight) {
-    for (const std::uint8_t mask : {0xff, 0x01, 0x80}) {
+    for (const std::uint8_t mask : std::initializer_list<std::uint8_t>{0xff, 0x01, 0x80}) {
         for (std::size_t position = 0; position < pair.bytes().size(); ++position) {
             post(position);
             if (position % 2 == 0)
@@ -128,28 +128,30 @@ TEST_F(QueueMemoryHostile, WritesRandomPairsOfBytes) {
 }
 
 TEST_F(QueueMemoryHostile, MutatesWhileItIsBeingRead) {
-    for (int round = 0; round < 40; ++round) {
+    // A queue pair seldom survives long: many short lives, each with its own mutator.
+    const std::size_t rings = abi::queue_pair_offsets(kSmallShape).receive_completions - 64;
+    std::atomic<std::uint64_t> mutations{0};
+    for (std::uint64_t round = 0; round < 250; ++round) {
         std::atomic<bool> stop{false};
-        std::thread mutator([&, seed = round] {
-            Random random(static_cast<std::uint64_t>(seed));
-            const auto memory = pair.bytes();
-            // The rings and both published lines, not the magic: this is about what is read again.
+        std::thread mutator([&, memory = pair.bytes().subspan(64, rings)] {
+            Random random(round);
             while (!stop.load(std::memory_order_relaxed)) {
-                for (int i = 0; i < 64; ++i)
-                    put(memory[64 + random.below(abi::queue_pair_offsets(kSmallShape).receive_completions)],
-                        static_cast<std::uint8_t>(random.next()));
+                put(memory[random.below(rings)], static_cast<std::uint8_t>(random.next()));
+                mutations.fetch_add(1, std::memory_order_relaxed);
             }
         });
-        for (std::uint64_t n = 0; n < 500; ++n) {
-            post(n);
-            if (n % 16 == 0)
+        for (std::uint64_t n = 0; n < 24; ++n) {
+            post(n + round);
+            if (n % 4 == 0)
                 attacker->ring(pair);
+            std::this_thread::yield();
             (void)pair.take_all();
         }
         stop.store(true);
         mutator.join();
         renew();
     }
+    EXPECT_GT(mutations.load(), 5'000u);
     EXPECT_TRUE(bystanders->go_on(20)) << bystanders->trouble();
 }
 

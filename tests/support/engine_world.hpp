@@ -119,7 +119,15 @@ class TestEnd {
 public:
     explicit TestEnd(TestPartition& partition, const abi::QueuePairShape& shape = kEngineShape,
                      engine::Patience patience = {})
-        : memory(abi::queue_pair_offsets(shape).total, GuardedArea::Place::at_start),
+        : TestEnd(partition,
+                  std::make_shared<GuardedArea>(abi::queue_pair_offsets(shape).total,
+                                                GuardedArea::Place::at_start),
+                  shape, patience) {}
+    // In memory that was used before, as it stands.
+    TestEnd(TestPartition& partition, std::shared_ptr<GuardedArea> where,
+            const abi::QueuePairShape& shape, engine::Patience patience = {})
+        : owner(std::move(where)),
+          memory(*owner),
           view(memory.data(), shape),
           endpoint(view, partition.table, patience),
           sends(view.send_producer()),
@@ -146,7 +154,8 @@ public:
         return take(receive_completions, view.layout().receive_completions_read);
     }
 
-    GuardedArea memory;
+    std::shared_ptr<GuardedArea> owner;
+    GuardedArea& memory;
     shm::QueuePairView view;
     engine::Endpoint endpoint;
     shm::DescriptorProducer sends;

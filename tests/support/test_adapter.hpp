@@ -1,103 +1,40 @@
-// An adapter inside the test program: its server on a thread of its own, in a directory of its own.
+// TestAdapter: a causewayd of this build in a runtime directory of its own, for one test.
 //
-// Threading: the test's thread makes and destroys it; the server runs beside it.
+// Threading: one thread. Ownership: daemon and directory end with it.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <chrono>
-#include <cstddef>
-#include <filesystem>
-#include <fstream>
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "adapter/server.hpp"
-#include "platform/limits.hpp"
+#include "support/command.hpp"
 #include "support/temp_directory.hpp"
 
 namespace causeway::test {
 
 class TestAdapter {
 public:
-    using Change = std::function<void(adapter::ServerOptions&)>;
+    // Returns when the daemon has said that it is ready; throws with its log if it does not.
+    explicit TestAdapter(const std::vector<std::string>& entrances = {},
+                         const std::vector<std::string>& options = {});
 
-    // Entrances a and b beside the open one.
-    explicit TestAdapter(const Change& change = nullptr) {
-        adapter::ServerOptions options;
-        options.runtime_directory = directory_.path();
-        options.entrances = {"a", "b"};
-        options.fabric.movers = 1;
-        options.fabric.quota.max_bytes = std::uint64_t{1} << 30;
-        options.fabric.max_files = platform::raise_open_file_limit();
-        options.fabric.max_mappings = platform::max_map_count();
-        if (change)
-            change(options);
-        auto started = adapter::Server::start(std::move(options), adapter::make_silent_log());
-        if (!started)
-            throw std::runtime_error("the adapter does not start: " + started.error().text);
-        server_ = std::move(*started);
-        thread_ = std::thread([this] { outcome_ = server_->run(); });
-    }
-    ~TestAdapter() { EXPECT_TRUE(stop().has_value()); }
-    TestAdapter(const TestAdapter&) = delete;
-    TestAdapter& operator=(const TestAdapter&) = delete;
-
-    Result<void> stop() {
-        if (thread_.joinable()) {
-            server_->stop();
-            thread_.join();
-            server_.reset();
-        }
-        return outcome_;
-    }
-    // Of the open entrance, or a named one.
-    [[nodiscard]] std::string socket(const std::string& entrance = "") const {
-        return directory_.path() + (entrance.empty() ? "" : "/" + entrance) + "/fabric.sock";
+    // Of the open entrance, or of the named one.
+    [[nodiscard]] std::string socket() const { return directory_ / "fabric.sock"; }
+    [[nodiscard]] std::string socket(const std::string& entrance) const {
+        return directory_ / (entrance + "/fabric.sock");
     }
     [[nodiscard]] const std::string& directory() const { return directory_.path(); }
+    [[nodiscard]] pid_t pid() const { return daemon_->pid(); }
+    [[nodiscard]] std::string log() const { return daemon_->error_text(); }
+
+    // SIGTERM, and the end that follows.
+    [[nodiscard]] Finished stop();
+    // Files below its directory that are not directories: none after stop().
+    [[nodiscard]] std::vector<std::string> files() const;
 
 private:
     TempDirectory directory_;
-    std::unique_ptr<adapter::Server> server_;
-    Result<void> outcome_;
-    std::thread thread_;
+    std::unique_ptr<Command> daemon_;
 };
-
-// Waits until `condition` holds, generously; whether it did.
-template<typename Condition>
-[[nodiscard]] bool eventually(Condition condition,
-                              std::chrono::seconds patience = std::chrono::seconds(30)) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline)
-            return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
-
-// Open descriptors of this process.
-[[nodiscard]] inline std::size_t open_files() {
-    std::size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
-        ++count;
-    return count;
-}
-
-// Mappings of memory files in this process: regions, queue pairs and doorbells, of both sides.
-[[nodiscard]] inline std::size_t shared_mappings() {
-    std::ifstream maps("/proc/self/maps");
-    std::size_t count = 0;
-    for (std::string line; std::getline(maps, line);) {
-        if (line.find("/memfd:") != std::string::npos)
-            ++count;
-    }
-    return count;
-}
 
 }  // namespace causeway::test

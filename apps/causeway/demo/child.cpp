@@ -14,15 +14,20 @@
 #include <cstdlib>
 #include <utility>
 
+#include "demo/supervisor.hpp"
 #include "platform/clock.hpp"
 
 namespace causeway::demo {
 namespace {
 
 [[noreturn]] void become(const Command& command, int errors, pid_t parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent)
-        ::_exit(127);
+    if (command.supervised == Supervised::no) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != parent)
+            ::_exit(127);
+    } else {
+        supervise(parent);
+    }
     std::signal(SIGPIPE, SIG_DFL);
     const platform::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     ::dup2(command.streams.in >= 0 ? command.streams.in : null.get(), STDIN_FILENO);
@@ -53,6 +58,7 @@ Result<std::pair<platform::UniqueFd, platform::UniqueFd>> make_pipe() {
 Result<Child> Child::start(const Command& command) {
     Child child;
     CW_TRY_ASSIGN(child.errors_, memory_file("causeway-demo-errors"));
+    child.supervised_ = command.supervised;
     const pid_t parent = ::getpid();
     child.pid_ = ::fork();
     if (child.pid_ < 0)
@@ -63,12 +69,15 @@ Result<Child> Child::start(const Command& command) {
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), errors_(std::move(other.errors_)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      supervised_(other.supervised_),
+      errors_(std::move(other.errors_)) {}
 
 Child& Child::operator=(Child&& other) noexcept {
     if (this != &other) {
         kill();
         pid_ = std::exchange(other.pid_, -1);
+        supervised_ = other.supervised_;
         errors_ = std::move(other.errors_);
     }
     return *this;
@@ -79,8 +88,8 @@ Result<int> Child::wait(std::uint64_t limit_ns) {
     int status = 0;
     while (::waitpid(pid_, &status, WNOHANG) == 0) {
         if (platform::monotonic_ns() >= deadline)
-            return fail(ErrorCode::timed_out, fmt::format("process {} did not end; it said: {}",
-                                                          pid_, errors()));
+            return fail(ErrorCode::timed_out,
+                        fmt::format("process {} did not end; it said: {}", pid_, errors()));
         ::poll(nullptr, 0, 1);
     }
     pid_ = -1;
@@ -90,7 +99,7 @@ Result<int> Child::wait(std::uint64_t limit_ns) {
 void Child::kill() noexcept {
     if (pid_ <= 0)
         return;
-    ::kill(pid_, SIGKILL);
+    ::kill(pid_, supervised_ == Supervised::yes ? SIGTERM : SIGKILL);
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
 }
@@ -126,7 +135,8 @@ Result<cli::json> Conversation::ask(const std::string& question, std::uint64_t l
             pending_.erase(0, end + 1);
             cli::json answer = cli::json::parse(line, nullptr, false);
             if (answer.is_discarded())
-                return fail(ErrorCode::protocol, fmt::format("'{}' was answered by '{}'", question, line));
+                return fail(ErrorCode::protocol,
+                            fmt::format("'{}' was answered by '{}'", question, line));
             if (answer.contains("error"))
                 return fail(ErrorCode::system,
                             fmt::format("'{}': {}", question, answer["error"].get<std::string>()));
@@ -135,8 +145,8 @@ Result<cli::json> Conversation::ask(const std::string& question, std::uint64_t l
         pollfd wanted{from_.get(), POLLIN, 0};
         const std::uint64_t now = platform::monotonic_ns();
         if (now >= deadline)
-            return fail(ErrorCode::timed_out,
-                        fmt::format("'{}' was not answered within {} s", question, limit_ns / kSecond));
+            return fail(ErrorCode::timed_out, fmt::format("'{}' was not answered within {} s",
+                                                          question, limit_ns / kSecond));
         ::poll(&wanted, 1, static_cast<int>((deadline - now) / 1'000'000) + 1);
         if (wanted.revents == 0)
             continue;
@@ -162,7 +172,8 @@ Result<void> Conversation::finish() {
 Result<std::string> run_program(const std::vector<std::string>& arguments, int in,
                                 std::uint64_t limit_ns) {
     CW_TRY_ASSIGN(const platform::UniqueFd output, memory_file("causeway-demo-output"));
-    CW_TRY_ASSIGN(Child child, Child::start({.arguments = arguments, .streams = {in, output.get()}}));
+    CW_TRY_ASSIGN(Child child,
+                  Child::start({.arguments = arguments, .streams = {in, output.get()}}));
     CW_TRY_ASSIGN(const int status, child.wait(limit_ns));
     if (status != 0)
         return fail(ErrorCode::system, fmt::format("{} ended with status {}: {}", arguments.front(),

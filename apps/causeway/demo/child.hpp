@@ -3,7 +3,8 @@
 // Threading: one thread. Ownership: kills and reaps the process when it goes.
 //
 // Invariants:
-//  1. A child does not outlive this program, however that ends (PR_SET_PDEATHSIG).
+//  1. A child does not outlive this program, however that ends (PR_SET_PDEATHSIG); a supervised one
+//     and its descendants neither (supervisor.hpp).
 //  2. It inherits the three standard streams and the descriptors asked for, nothing else.
 #pragma once
 
@@ -28,11 +29,14 @@ struct Streams {
     int out = -1;
 };
 
+enum class Supervised { no, yes };
+
 struct Command {
-    std::vector<std::string> arguments;            // the first is the program, looked up in $PATH
+    std::vector<std::string> arguments;  // the first is the program, looked up in $PATH
     std::vector<std::pair<std::string, std::string>> environment{};  // on top of this program's
     Streams streams{};
     int extra_fd = -1;  // inherited under its own number
+    Supervised supervised = Supervised::no;
 };
 
 class Child {
@@ -53,6 +57,7 @@ public:
 
 private:
     pid_t pid_ = -1;
+    Supervised supervised_ = Supervised::no;
     platform::UniqueFd errors_;
 };
 
@@ -77,8 +82,8 @@ private:
 };
 
 // Runs a program to its end; what it printed. An error, with its standard error, if it failed.
-[[nodiscard]] Result<std::string> run_program(const std::vector<std::string>& arguments, int in = -1,
-                                              std::uint64_t limit_ns = 60 * kSecond);
+[[nodiscard]] Result<std::string> run_program(const std::vector<std::string>& arguments,
+                                              int in = -1, std::uint64_t limit_ns = 60 * kSecond);
 
 // Where $PATH leads; empty if nowhere.
 [[nodiscard]] std::string find_program(const std::string& name);

@@ -26,8 +26,9 @@ Result<int> run(const DemoOptions& given) {
     demo::Story story = demo::Story::on_standard_output();
     story.title("Causeway: partitions exchange data through an adapter, and nothing else");
     CW_TRY_ASSIGN(auto launcher, demo::Launcher::choose(options.wish));
-    CW_TRY_ASSIGN(auto adapter, PrivateAdapter::start({.entrances = {demo::kOwner, demo::kNeighbour,
-                                                                     demo::kStranger}}));
+    CW_TRY_ASSIGN(
+        auto adapter,
+        PrivateAdapter::start({.entrances = {demo::kOwner, demo::kNeighbour, demo::kStranger}}));
     demo::Stage stage(story, options, std::move(launcher), std::move(adapter));
     CW_TRY(stage.play());
     fmt::print("\n{} of {} claims hold; {:.0f} s\n", story.claims() - story.wrong(), story.claims(),
@@ -42,8 +43,9 @@ void add_demo(CLI::App& app) {
     CLI::App& command = *app.add_subcommand(
         "demo", "Show what this is: sandboxed partitions, a file tree, a stranger, the figures");
     command
-        .add_option("--sandbox", options->sandbox,
-                    "auto: where the system allows it (default); on: fail without; off: plain processes")
+        .add_option(
+            "--sandbox", options->sandbox,
+            "auto: where the system allows it (default); on: fail without; off: plain processes")
         ->check(CLI::IsMember({"auto", "on", "off"}))
         ->type_name("WORD");
     command
@@ -54,7 +56,9 @@ void add_demo(CLI::App& app) {
     command.add_option("--megabytes", options->demo.megabytes, "Of files, about (default: 128)")
         ->check(CLI::Range(1, 4096))
         ->type_name("N");
-    command.add_option("--seconds", options->demo.seconds, "Of each sample of the figures (default: 0.4)")
+    command
+        .add_option("--seconds", options->demo.seconds,
+                    "Of each sample of the figures (default: 0.4)")
         ->check(CLI::Range(0.01, 60.0))
         ->type_name("S");
     command.footer(

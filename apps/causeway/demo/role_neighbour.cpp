@@ -92,8 +92,8 @@ private:
             bool found = false;
             for (const Completion& done : batch) {
                 if (!done.ok())
-                    return fail(ErrorCode::system, fmt::format("the stream broke: {}",
-                                                               name(done.status())));
+                    return fail(ErrorCode::system,
+                                fmt::format("the stream broke: {}", name(done.status())));
                 found |= done.id() == id;
             }
             if (found)

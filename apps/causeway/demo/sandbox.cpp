@@ -92,18 +92,30 @@ Result<Launcher> Launcher::choose(Wish wish) {
         launcher.remedy_ = how_to_enable();
     }
     if (wish == Wish::sandbox_or_fail && !launcher.sandboxed())
-        return fail(ErrorCode::unsupported,
-                    fmt::format("no sandbox: {}; to enable it: {}", launcher.why_plain_,
-                                launcher.remedy_));
+        return fail(ErrorCode::unsupported, fmt::format("no sandbox: {}; to enable it: {}",
+                                                        launcher.why_plain_, launcher.remedy_));
     return launcher;
 }
 
 std::vector<std::string> Launcher::sandbox_arguments(const std::string& name) const {
-    std::vector<std::string> arguments{
-        bwrap_,          "--unshare-user",    "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-        "--unshare-net", "--uid",             "1000",          "--gid",         "1000",
-        "--hostname",    name,                "--cap-drop",    "ALL",           "--new-session",
-        "--as-pid-1",    "--die-with-parent", "--clearenv"};
+    std::vector<std::string> arguments{bwrap_,
+                                       "--unshare-user",
+                                       "--unshare-pid",
+                                       "--unshare-ipc",
+                                       "--unshare-uts",
+                                       "--unshare-net",
+                                       "--uid",
+                                       "1000",
+                                       "--gid",
+                                       "1000",
+                                       "--hostname",
+                                       name,
+                                       "--cap-drop",
+                                       "ALL",
+                                       "--new-session",
+                                       "--as-pid-1",
+                                       "--die-with-parent",
+                                       "--clearenv"};
     std::set<std::string> folders;
     for (const std::string& library : libraries_) {
         arguments.insert(arguments.end(), {"--ro-bind", library, library});
@@ -119,7 +131,8 @@ Result<void> Launcher::try_sandbox() {
     CW_TRY_ASSIGN(version_, run_program({bwrap_, "--version"}));
     auto arguments = sandbox_arguments("try");
     arguments.insert(arguments.end(), {"--remount-ro", "/", "/causeway", "demo-role", "nothing"});
-    CW_TRY_ASSIGN(Child child, Child::start({.arguments = arguments}));
+    CW_TRY_ASSIGN(Child child, Child::start({.arguments = arguments,
+                                             .supervised = Supervised::yes}));
     CW_TRY_ASSIGN(const int status, child.wait(10 * kSecond));
     if (status != 0) {
         const std::string said = child.errors();
@@ -148,14 +161,15 @@ Result<Partner> Launcher::start(const std::string& entrance, const std::vector<s
     const platform::UniqueFd info(ends[0]);
     platform::UniqueFd info_out(ends[1]);
     auto arguments = sandbox_arguments(fs::path(entrance).filename());
-    arguments.insert(arguments.end(),
-                     {"--ro-bind", entrance, "/fabric", "--setenv", "CAUSEWAY_SOCKET",
-                      "/fabric/fabric.sock", "--remount-ro", "/", "--info-fd",
-                      std::to_string(info_out.get()), "/causeway"});
+    arguments.insert(
+        arguments.end(),
+        {"--ro-bind", entrance, "/fabric", "--setenv", "CAUSEWAY_SOCKET", "/fabric/fabric.sock",
+         "--remount-ro", "/", "--info-fd", std::to_string(info_out.get()), "/causeway"});
     arguments.insert(arguments.end(), given.begin(), given.end());
-    CW_TRY_ASSIGN(partner.child, Child::start({.arguments = arguments,
-                                               .streams = streams,
-                                               .extra_fd = info_out.get()}));
+    CW_TRY_ASSIGN(
+        partner.child,
+        Child::start({.arguments = arguments, .streams = streams, .extra_fd = info_out.get(),
+                                               .supervised = Supervised::yes}));
     info_out.reset();
     CW_TRY_ASSIGN(partner.pid, read_child_pid(info.get(), partner.child));
     return partner;

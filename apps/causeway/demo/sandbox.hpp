@@ -5,7 +5,8 @@
 //
 // What a sandbox consists of:
 //  1. Its own user, PID, IPC, UTS, network and mount namespace, no capability, no new privileges.
-//  2. A read-only root with this program, the libraries that it needs, and one entrance directory as
+//  2. A read-only root with this program, the libraries that it needs, and one entrance directory
+//  as
 //     /fabric. No /proc, no /dev, no /tmp.
 #pragma once
 

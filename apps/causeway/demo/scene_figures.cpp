@@ -32,6 +32,7 @@ perf::Plan plan_of(perf::Test test, std::uint64_t size, std::uint32_t outstandin
 Result<std::vector<perf::Measurement>> measure_both(const perf::Plan& plan) {
     perf::Plan other = plan;
     other.peer = perf::Peer::unix_socket;
+    other.cores = perf::choose_cores(other.peer);
     return perf::measure({plan, other});
 }
 
@@ -40,6 +41,13 @@ std::string text_of(const perf::Measurement& measurement) {
     return measurement.plan.test == perf::Test::latency
                ? cli::human_ns(static_cast<std::uint64_t>(median))
                : fmt::format("{:.2f} GB/s", median);
+}
+
+// Also where it is not the better one.
+std::string comparison_of(const std::vector<perf::Measurement>& both) {
+    const double ratio = perf::ratio_of(both[0], both[1]).of_medians;
+    return ratio >= 1 ? fmt::format("{:.1f} times better", ratio)
+                      : fmt::format("{:.1f} times worse", 1 / ratio);
 }
 
 }  // namespace
@@ -52,8 +60,9 @@ Result<void> Stage::show_figures() {
     using enum cli::Table::Align;
     cli::Table table({{"", left}, {"CAUSEWAY", right}, {"UNIX SOCKET", right}, {"", right}});
     const auto add = [&table](const char* what, const std::vector<perf::Measurement>& both) {
-        table.add({what, text_of(both[0]), text_of(both[1]),
-                   fmt::format("{:.1f} times better", perf::ratio_of(both[0], both[1]).of_medians)});
+        table.add(
+            {what, text_of(both[0]), text_of(both[1]),
+             fmt::format("{:.1f} times better", perf::ratio_of(both[0], both[1]).of_medians)});
     };
     add("8 bytes, one way", latency);
     add("1 MiB messages", bandwidth);
@@ -61,8 +70,8 @@ Result<void> Stage::show_figures() {
     for (std::string line; std::getline(lines, line);)
         story.line(line);
     const perf::Machine machine = perf::this_machine();
-    story.line(fmt::format("medians of {} samples; {}, {} cores; wait mode {}", kSamples, machine.cpu,
-                           machine.cores_online, perf::name(latency[0].plan.wait)));
+    story.line(fmt::format("medians of {} samples; {}, {} cores; wait mode {}", kSamples,
+                           machine.cpu, machine.cores_online, perf::name(latency[0].plan.wait)));
     story.line("sender and receiver are plain processes; both receivers read every byte");
     bool verified = true;
     for (const auto* both : {&latency, &bandwidth}) {

@@ -63,7 +63,8 @@ Result<platform::UniqueFd> make_archive(const Tree& tree) {
                                            .streams = {names.get(), archive.get()}}));
     CW_TRY_ASSIGN(const int status, tar.wait(60 * kSecond));
     if (status != 0)
-        return fail(ErrorCode::system, fmt::format("tar ended with status {}: {}", status, tar.errors()));
+        return fail(ErrorCode::system,
+                    fmt::format("tar ended with status {}: {}", status, tar.errors()));
     return archive;
 }
 
@@ -80,7 +81,8 @@ Result<std::uint64_t> files_in_archive(int fd) {
                                            .streams = {fd, list.get()}}));
     CW_TRY_ASSIGN(const int status, tar.wait(60 * kSecond));
     if (status != 0)
-        return fail(ErrorCode::system, fmt::format("tar ended with status {}: {}", status, tar.errors()));
+        return fail(ErrorCode::system,
+                    fmt::format("tar ended with status {}: {}", status, tar.errors()));
     struct stat facts {};
     ::fstat(list.get(), &facts);
     const std::string text = file_text(list.get(), static_cast<std::size_t>(facts.st_size));
@@ -95,15 +97,16 @@ std::uint64_t size_of(int fd) {
 
 Result<void> wait_for_listener(const std::string& socket, const std::string& name, Child& child) {
     for (int i = 0; i < 1000; ++i) {
-        CW_TRY_ASSIGN(const auto rows, cli::stats_rows<abi::PartitionRow>(
-                                           socket, abi::StatsKind::partitions));
+        CW_TRY_ASSIGN(const auto rows,
+                      cli::stats_rows<abi::PartitionRow>(socket, abi::StatsKind::partitions));
         for (const auto& row : rows) {
             if (cli::array_text(row.name) == name && row.listeners > 0)
                 return {};
         }
         ::poll(nullptr, 0, 5);
     }
-    return fail(ErrorCode::timed_out, fmt::format("{} does not listen; it said: {}", name, child.errors()));
+    return fail(ErrorCode::timed_out,
+                fmt::format("{} does not listen; it said: {}", name, child.errors()));
 }
 
 Result<void> expect_end(Child& child, const std::string& what) {
@@ -132,11 +135,13 @@ Result<void> Stage::send_files() {
     CW_TRY_ASSIGN(const platform::UniqueFd received, memory_file("causeway-demo-received"));
     story.line(fmt::format("tar of {}: {} files, {}", fmt::join(tree.roots, ", "), tree.files,
                            cli::human_bytes(size_of(archive.get()))));
-    story.line(fmt::format("in {}: causeway pipe --connect {}/{} < archive", kOwner, kNeighbour, kService));
+    story.line(fmt::format("in {}: causeway pipe --connect {}/{} < archive", kOwner, kNeighbour,
+                           kService));
     story.line(fmt::format("in {}: causeway pipe --listen {} > copy", kNeighbour, kService));
 
-    CW_TRY_ASSIGN(Partner receiver, launcher.start(entrance(kNeighbour), {"pipe", "--listen", kService},
-                                                   {-1, received.get()}));
+    CW_TRY_ASSIGN(
+        Partner receiver,
+        launcher.start(entrance(kNeighbour), {"pipe", "--listen", kService}, {-1, received.get()}));
     CW_TRY(wait_for_listener(adapter.socket(), kNeighbour, receiver.child));
     const std::uint64_t begin = platform::monotonic_ns();
     CW_TRY_ASSIGN(Partner sender,

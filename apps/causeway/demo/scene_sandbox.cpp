@@ -85,7 +85,8 @@ Result<void> Stage::show_sandboxes() {
         CW_TRY_ASSIGN(const cli::json view, player.talk.ask("look"));
         files &= only_own_files(view, launcher);
         seen = view["files"].size();
-        hidden &= !view["proc"].get<bool>() && !view["dev_shm"].get<bool>() && !view["tmp"].get<bool>();
+        hidden &=
+            !view["proc"].get<bool>() && !view["dev_shm"].get<bool>() && !view["tmp"].get<bool>();
         sockets &= view["sockets"] == cli::json::array({"/fabric/fabric.sock"});
         sealed &= view["write_root"] != "" && view["write_entrance"] != "" && view["mount"] != "";
         refusal = view["write_entrance"].get<std::string>();
@@ -97,7 +98,8 @@ Result<void> Stage::show_sandboxes() {
                 "each has its own user, PID, IPC, UTS, network and mount namespace");
     story.claim(capabilities, "no capability in any set, and no way to gain one (NoNewPrivs)");
     story.claim(hidden, "no /proc of the host, no /dev/shm, no /tmp");
-    story.claim(files && mounts, fmt::format("{} files in sight: this program and its libraries", seen));
+    story.claim(files && mounts,
+                fmt::format("{} files in sight: this program and its libraries", seen));
     story.claim(sockets, "one socket in sight: its own entrance, /fabric/fabric.sock");
     story.claim(sealed, fmt::format("nothing can be written or mounted ({})", refusal));
     story.claim(network, "no network but a loopback of its own");

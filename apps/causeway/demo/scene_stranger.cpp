@@ -23,8 +23,8 @@ Result<cli::json> wait_for_messages(Player& neighbour, std::uint64_t messages) {
 }
 
 Result<void> show_executor(Story& story, const Stage& stage) {
-    CW_TRY_ASSIGN(const std::string text,
-                  run_program({stage.launcher.self(), "ss", "--socket", stage.adapter.socket(), "--json"}));
+    CW_TRY_ASSIGN(const std::string text, run_program({stage.launcher.self(), "ss", "--socket",
+                                                       stage.adapter.socket(), "--json"}));
     const cli::json pairs = cli::json::parse(text, nullptr, false);
     if (pairs.is_discarded() || !pairs.contains("queue_pairs"))
         return fail(ErrorCode::protocol, fmt::format("causeway ss --json said '{}'", text));
@@ -68,13 +68,15 @@ Result<void> show_mappings(Story& story, pid_t daemon, const std::vector<Player*
             apart &= mapped.emplace(inode, player->name).second;
         }
         for (const std::uint64_t inode : *descriptors)
-            descriptors_apart &= open.insert(inode).second && mapped.emplace(inode, player->name).first->second == player->name;
+            descriptors_apart &= open.insert(inode).second &&
+                                 mapped.emplace(inode, player->name).first->second == player->name;
         nothing_else &= other_shared_mappings(player->pid).empty();
         counts.push_back(std::to_string(files->size()));
     }
     if (!seen)
-        return fail(ErrorCode::denied, "/proc/PID/maps of the partitions cannot be read: run the "
-                                       "demo as the user who started it, with /proc mounted");
+        return fail(ErrorCode::denied,
+                    "/proc/PID/maps of the partitions cannot be read: run the "
+                    "demo as the user who started it, with /proc mounted");
     story.claim(apart, fmt::format("/proc/PID/maps of {}: {} shared memory files, none in common",
                                    joined(players), fmt::join(counts, " + ")));
     story.claim(with_adapter && nothing_else,
@@ -109,7 +111,7 @@ Result<void> Stage::meet_a_stranger() {
     CW_TRY_ASSIGN(const cli::json first, wait_for_messages(neighbour, 32));
     story.line(fmt::format("{} and {} exchange messages of {}; each checks every byte", kOwner,
                            kNeighbour, cli::human_bytes(kMessage)));
-    story.line(fmt::format("{} also reads {}'s vault ({}), whose handle it was told", kNeighbour,
+    story.line(fmt::format("{} also reads the vault of {} ({}), whose handle it was told", kNeighbour,
                            kOwner, cli::human_bytes(kVault)));
     CW_TRY(show_executor(story, *this));
     CW_TRY(show_mappings(story, daemon, {&owner, &neighbour}));
@@ -147,9 +149,11 @@ Result<void> Stage::meet_a_stranger() {
     CW_TRY_ASSIGN(const cli::json after, owner.talk.ask("status"));
     CW_TRY_ASSIGN(const cli::json later, wait_for_messages(neighbour, 32));
     story.claim(after["vault"] == before["vault"] && after["notice"] == before["notice"],
-                fmt::format("{}'s regions are unchanged (fingerprint {})", kOwner,
+                fmt::format("the regions of {} are unchanged (fingerprint {})", kOwner,
                             after["vault"].get<std::string>()));
-    const auto count = [](const cli::json& status) { return status["messages"].get<std::uint64_t>(); };
+    const auto count = [](const cli::json& status) {
+        return status["messages"].get<std::uint64_t>();
+    };
     story.claim(all_right(later) && all_right(after) && count(later) > count(ended) &&
                     later["executor"] == "adapter",
                 fmt::format("its stream goes on: {} messages during the attempts, {} in all, {} "

@@ -20,8 +20,9 @@ Result<Holdings> settled_holdings(pid_t daemon) {
     for (int i = 0; i < 10; ++i) {
         const auto now = holdings_of(daemon);
         if (!now)
-            return fail(ErrorCode::denied,
-                        fmt::format("/proc/{} cannot be read: mount /proc without hidepid", daemon));
+            return fail(
+                ErrorCode::denied,
+                fmt::format("/proc/{} cannot be read: mount /proc without hidepid", daemon));
         if (!least || now->descriptors < least->descriptors)
             least = now;
         ::poll(nullptr, 0, 10);
@@ -65,8 +66,8 @@ Result<void> Stage::play() {
 
 Result<void> Stage::show_adapter() {
     story.step("The adapter");
-    CW_TRY_ASSIGN(const auto rows, cli::stats_rows<abi::AdapterRow>(adapter.socket(),
-                                                                    abi::StatsKind::adapter));
+    CW_TRY_ASSIGN(const auto rows,
+                  cli::stats_rows<abi::AdapterRow>(adapter.socket(), abi::StatsKind::adapter));
     if (rows.empty())
         return fail(ErrorCode::protocol, "the adapter does not tell what it is");
     daemon = static_cast<pid_t>(rows.front().pid);
@@ -82,15 +83,16 @@ Result<void> Stage::show_adapter() {
 Result<void> Stage::leave() {
     story.step("Everybody leaves");
     const auto now = wait_for_holdings(daemon, baseline);
-    story.claim(now == baseline,
-                fmt::format("the adapter's open descriptors: {} before the first partition, {} now; "
-                            "memory files mapped: {} and {}",
-                            baseline.descriptors, now ? now->descriptors : 0, baseline.memory_files,
-                            now ? now->memory_files : 0));
+    story.claim(
+        now == baseline,
+        fmt::format("the adapter's open descriptors: {} before the first partition, {} now; "
+                    "memory files mapped: {} and {}",
+                    baseline.descriptors, now ? now->descriptors : 0, baseline.memory_files,
+                    now ? now->memory_files : 0));
     const std::string directory = adapter.directory();
     const auto stopped = adapter.stop();
-    story.claim(stopped.has_value(), stopped ? "the adapter ended by itself when asked to"
-                                             : stopped.error().text);
+    story.claim(stopped.has_value(),
+                stopped ? "the adapter ended by itself when asked to" : stopped.error().text);
     story.claim(!names_in(directory), fmt::format("{} is gone", directory));
     const auto shared = names_in("/dev/shm").value_or(std::vector<std::string>{});
     story.claim(std::none_of(shared.begin(), shared.end(),

@@ -1,7 +1,7 @@
 // Stage: what the scenes of the demo share, and the scenes.
 //
-// Threading: one thread. Ownership: owns the adapter; every process that a scene starts ends with the
-// scene or is handed back.
+// Threading: one thread. Ownership: owns the adapter; every process that a scene starts ends with
+// the scene or is handed back.
 #pragma once
 
 #include <causeway/abi/control.hpp>

@@ -30,7 +30,9 @@ void Story::print(const char* colour, const std::string& mark, const std::string
 
 void Story::title(const std::string& text) { print(kBold, text, ""); }
 
-void Story::step(const std::string& text) { print(kBold, fmt::format("\n{}  {}", ++steps_, text), ""); }
+void Story::step(const std::string& text) {
+    print(kBold, fmt::format("\n{}  {}", ++steps_, text), "");
+}
 
 void Story::line(const std::string& text) { print(kPlain, "      ", text); }
 

@@ -20,10 +20,10 @@ namespace causeway::perf {
 
 // Of one sample.
 struct Outcome {
-    Histogram one_way;            // ns; empty where nothing was timed one by one
-    std::uint64_t messages = 0;   // moved in the timed parts
-    std::uint64_t elapsed_ns = 0; // of the timed parts
-    bool verified = false;        // all that was looked at was right
+    Histogram one_way;             // ns; empty where nothing was timed one by one
+    std::uint64_t messages = 0;    // moved in the timed parts
+    std::uint64_t elapsed_ns = 0;  // of the timed parts
+    bool verified = false;         // all that was looked at was right
 };
 
 struct Board {

@@ -53,9 +53,7 @@ public:
             CW_TRY(announce());
         return {};
     }
-    Result<void> flush() override {
-        return announced_ < appended_ ? announce() : Result<void>();
-    }
+    Result<void> flush() override { return announced_ < appended_ ? announce() : Result<void>(); }
 
     Result<std::span<std::byte>> receive() override {
         while (delivered_ == announced_) {
@@ -84,10 +82,9 @@ private:
     [[nodiscard]] Result<void> announce() {
         CW_TRY(connection_.reserve());
         announced_ = appended_;
-        return connection_.posted(cw_post_send(connection_.pair(), nullptr, 0,
-                                               connection_.next_id(),
-                                               connection_.next_flags() | CW_IMMEDIATE,
-                                               static_cast<std::uint32_t>(announced_)));
+        return connection_.posted(cw_post_send(
+            connection_.pair(), nullptr, 0, connection_.next_id(),
+            connection_.next_flags() | CW_IMMEDIATE, static_cast<std::uint32_t>(announced_)));
     }
 
     std::uint64_t log_size_ = 0;
@@ -96,8 +93,8 @@ private:
     std::uint64_t appended_ = 0;
     std::uint64_t announced_ = 0;
     std::uint64_t delivered_ = 0;
-    Slots outgoing_;            // initiator
-    Remote log_remote_{};       // initiator
+    Slots outgoing_;             // initiator
+    Remote log_remote_{};        // initiator
     std::optional<Region> log_;  // responder
 };
 

@@ -36,10 +36,7 @@ Result<Slots> Slots::make(Partition& partition, const Plan& plan, Access access)
 Result<void> Connection::open(const Plan& plan, Role role, std::uint32_t receives) {
     role_ = role;
     wait_ = static_cast<cw_wait>(plan.wait);
-    const bool shared_adapter = !plan.socket.empty() && plan.socket.find("/causeway-") ==
-                                                            std::string::npos;
-    const std::string name = shared_adapter ? fmt::format("perf-{}-{}", ::getppid(), perf::name(role))
-                                            : std::string(perf::name(role));
+    const std::string name = fmt::format("perf-{}-{}", ::getppid(), perf::name(role));
     CW_TRY_ASSIGN(partition_, Partition::attach(name, {.socket = plan.socket}));
     const std::uint32_t sends = ring_entries(std::max(4 * plan.outstanding, 64U));
     const std::uint32_t receive_entries = ring_entries(receives);
@@ -82,9 +79,8 @@ Result<void> Connection::progress() {
     if (count < 0)
         return detail::last_error(-count);
     if (count == 0)
-        return fail(ErrorCode::timed_out,
-                    fmt::format("the {} waited {} s for a completion", name(role_),
-                                kPatience.count()));
+        return fail(ErrorCode::timed_out, fmt::format("the {} waited {} s for a completion",
+                                                      name(role_), kPatience.count()));
     for (int i = 0; i < count; ++i) {
         const cw_completion& completion = batch_[static_cast<std::size_t>(i)];
         if (completion.status != CW_SUCCESS)
@@ -100,10 +96,10 @@ Result<void> Connection::progress() {
 }
 
 Result<void> Connection::failed(const cw_completion& completion) const {
-    return fail(completion.status == CW_PEER_GONE ? ErrorCode::peer_gone : ErrorCode::system,
-                fmt::format("a descriptor of the {} (opcode {}) ended with {}", name(role_),
-                            completion.opcode,
-                            cw_status_name(static_cast<int>(completion.status))));
+    return fail(
+        completion.status == CW_PEER_GONE ? ErrorCode::peer_gone : ErrorCode::system,
+        fmt::format("a descriptor of the {} (opcode {}) ended with {}", name(role_),
+                    completion.opcode, cw_status_name(static_cast<int>(completion.status))));
 }
 
 }  // namespace causeway::perf

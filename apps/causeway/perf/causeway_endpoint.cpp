@@ -29,8 +29,8 @@ public:
     Result<void> submit(std::uint32_t slot) override {
         CW_TRY(connection_.reserve());
         const Slice slice = outgoing_.slice(slot);
-        return connection_.posted(cw_post_send(connection_.pair(), &slice, 1,
-                                               connection_.next_id(), connection_.next_flags(), 0));
+        return connection_.posted(cw_post_send(connection_.pair(), &slice, 1, connection_.next_id(),
+                                               connection_.next_flags(), 0));
     }
     Result<std::span<std::byte>> receive() override {
         CW_TRY_ASSIGN(const auto arrival, connection_.next_arrival());
@@ -71,9 +71,9 @@ public:
         const Slice slice = outgoing_.slice(slot);
         const Remote remote = behind(target_, next_ * incoming_.stride());
         const std::uint32_t immediate = std::exchange(next_, (next_ + 1) % plan_.buffers);
-        return connection_.posted(cw_post_write(connection_.pair(), &slice, 1, &remote,
-                                                connection_.next_id(),
-                                                connection_.next_flags() | CW_IMMEDIATE, immediate));
+        return connection_.posted(
+            cw_post_write(connection_.pair(), &slice, 1, &remote, connection_.next_id(),
+                          connection_.next_flags() | CW_IMMEDIATE, immediate));
     }
     Result<std::span<std::byte>> receive() override {
         CW_TRY_ASSIGN(const auto arrival, connection_.next_arrival());

@@ -42,6 +42,8 @@ public:
     }
     // The smallest value that at least `share` (0 to 1) of all values do not exceed; 0 if empty.
     [[nodiscard]] std::uint64_t quantile(double share) const noexcept {
+        if (share >= 1)
+            return most_;
         const double wanted = share * static_cast<double>(count_);
         std::uint64_t seen = 0;
         for (std::size_t i = 0; i < buckets_.size(); ++i) {

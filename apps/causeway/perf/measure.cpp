@@ -40,17 +40,11 @@ Histogram Measurement::one_way() const {
 
 namespace {
 
-std::optional<double> probe(const Plan& plan) {
-    if (!plan.cores.initiator.has_value() || !plan.cores.responder.has_value())
-        return std::nullopt;
-    return bounce_ns(*plan.cores.initiator, *plan.cores.responder);
-}
-
 Result<Sample> take_sample(Rig& rig) {
     Sample sample;
-    sample.bounce_before = probe(rig.plan());
+    sample.bounce_before = bounce_ns(rig.plan().cores);
     CW_TRY_ASSIGN(const Outcome* const outcome, rig.run_sample());
-    sample.bounce_after = probe(rig.plan());
+    sample.bounce_after = bounce_ns(rig.plan().cores);
     sample.one_way = outcome->one_way;
     sample.messages = outcome->messages;
     sample.seconds = static_cast<double>(outcome->elapsed_ns) / 1e9;

@@ -55,9 +55,10 @@ struct Plan {
     Operation operation = Operation::send;
     Peer peer = Peer::causeway;
     std::string executor = "adapter";
-    std::uint64_t size = 8;              // bytes of a message
-    double seconds = 1;                  // of one sample
-    std::uint64_t least_operations = 0;  // a sample goes on until it has them, ten times as long at most
+    std::uint64_t size = 8;  // bytes of a message
+    double seconds = 1;      // of one sample
+    std::uint64_t least_operations =
+        0;  // a sample goes on until it has them, ten times as long at most
     Wait wait = Wait::adaptive;
     Touch touch = Touch::read;
     std::uint32_t buffers = 2;      // messages' places on each side, used in turn

@@ -66,6 +66,14 @@ std::optional<double> bounce_ns(unsigned core, unsigned other) {
     return best;
 }
 
+std::optional<double> bounce_ns(const Cores& cores) {
+    if (!cores.initiator.has_value() || !cores.responder.has_value())
+        return std::nullopt;
+    const bool apart = *cores.initiator != *cores.responder;
+    return bounce_ns(*cores.initiator,
+                     apart ? *cores.responder : cores.mover.value_or(*cores.responder));
+}
+
 double clock_ns() {
     constexpr int kCalls = 20000;
     const std::uint64_t start = platform::monotonic_ns();
@@ -81,16 +89,15 @@ Machine this_machine() {
     return {platform::cpu_model(), system.release, platform::online_cpus(), CAUSEWAY_COMMIT};
 }
 
-Cores choose_cores() {
+Cores choose_cores(Peer peer) {
     const auto allowed = platform::allowed_cpus();
-    Cores cores;
-    if (allowed.size() >= 2) {
-        cores.initiator = allowed[0];
-        cores.responder = allowed[1];
-    }
-    if (allowed.size() >= 3)
-        cores.mover = allowed[2];
-    return cores;
+    if (allowed.size() < 2)
+        return {};
+    if (peer == Peer::unix_socket)
+        return {allowed[0], allowed[1], std::nullopt};
+    if (allowed.size() == 2)
+        return {allowed[0], allowed[0], allowed[1]};
+    return {allowed[0], allowed[1], allowed[2]};
 }
 
 }  // namespace causeway::perf

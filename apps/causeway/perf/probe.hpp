@@ -12,6 +12,8 @@ namespace causeway::perf {
 // Nanoseconds in which a cache line goes from one core to the other: two pinned threads pass a
 // number to and fro. Nothing where the two cores are the same one or cannot be used.
 [[nodiscard]] std::optional<double> bounce_ns(unsigned core, unsigned other);
+// Between the first two different cores of a measurement.
+[[nodiscard]] std::optional<double> bounce_ns(const Cores& cores);
 
 // Of one call of the clock that times the samples.
 [[nodiscard]] double clock_ns();
@@ -24,8 +26,9 @@ struct Machine {
 };
 [[nodiscard]] Machine this_machine();
 
-// Cores that were not named: the first ones that this program may run on, one for each part while
-// there are enough of them; what then is left floats.
-[[nodiscard]] Cores choose_cores();
+// Cores where none were named. With three or more each part gets one. With two, Causeway's mover,
+// which works most, gets one and the two partitions share the other; the ends of a Unix socket, which
+// do all the work themselves, get one each. With one nothing is bound.
+[[nodiscard]] Cores choose_cores(Peer peer = Peer::causeway);
 
 }  // namespace causeway::perf

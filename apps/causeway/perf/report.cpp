@@ -16,10 +16,10 @@ json optional_json(const auto& value) { return value.has_value() ? json(*value) 
 json histogram_json(const Histogram& times) {
     if (times.count() == 0)
         return nullptr;
-    return {{"p50", times.quantile(0.5)},   {"p90", times.quantile(0.9)},
-            {"p99", times.quantile(0.99)},  {"p999", times.quantile(0.999)},
-            {"max", times.max()},           {"min", times.min()},
-            {"mean", times.mean()},         {"samples", times.count()}};
+    return {{"p50", times.quantile(0.5)},  {"p90", times.quantile(0.9)},
+            {"p99", times.quantile(0.99)}, {"p999", times.quantile(0.999)},
+            {"max", times.max()},          {"min", times.min()},
+            {"mean", times.mean()},        {"samples", times.count()}};
 }
 
 json summary_json(const Summary& summary) {
@@ -30,7 +30,7 @@ json summary_json(const Summary& summary) {
             {"max", summary.max}};
 }
 
-template <typename F>
+template<typename F>
 double median_over(const Measurement& measurement, F&& figure) {
     std::vector<double> values;
     for (const Sample& sample : measurement.samples)
@@ -120,8 +120,12 @@ std::string bounce_text(const std::optional<double>& bounce) {
 
 std::string table_of(const Measurement& measurement) {
     using enum Table::Align;
-    Table table({{"RUN", right}, {"P50 ns", right}, {"P99 ns", right}, {"MOPS", right},
-                 {"GB/s", right}, {"CORE TO CORE ns", right}});
+    Table table({{"RUN", right},
+                 {"P50 ns", right},
+                 {"P99 ns", right},
+                 {"MOPS", right},
+                 {"GB/s", right},
+                 {"CORE TO CORE ns", right}});
     int run = 0;
     for (const Sample& sample : measurement.samples) {
         const bool timed = sample.one_way.count() > 0;
@@ -136,12 +140,11 @@ std::string table_of(const Measurement& measurement) {
     std::string text = title(measurement) + "\n" + table.text(2);
     if (const Histogram times = measurement.one_way(); times.count() > 0)
         text += "  " + percentiles(times) + "\n";
-    text += fmt::format("  median {}  (MAD {}, min {}, max {}; {})\n",
-                        figure_text(measurement, summary.median),
-                        figure_text(measurement, summary.mad),
-                        figure_text(measurement, summary.min),
-                        figure_text(measurement, summary.max),
-                        measurement.verified() ? "data verified" : "DATA WRONG");
+    text +=
+        fmt::format("  median {}  (MAD {}, min {}, max {}; {})\n",
+                    figure_text(measurement, summary.median), figure_text(measurement, summary.mad),
+                    figure_text(measurement, summary.min), figure_text(measurement, summary.max),
+                    measurement.verified() ? "data verified" : "DATA WRONG");
     return text;
 }
 
@@ -202,11 +205,12 @@ Ratio ratio_of(const Measurement& first, const Measurement& second) {
 std::string comparison_table(const Measurement& first, const Measurement& second) {
     const Ratio ratio = ratio_of(first, second);
     return table_of(first) + "\n" + table_of(second) +
-           fmt::format("\n{} is {:.2f} times as {} as {} (medians; pairs of samples: {:.2f} to "
-                       "{:.2f})\n",
-                       name(first.plan.peer), ratio.of_medians,
-                       first.plan.test == Test::latency ? "quick" : "fast", name(second.plan.peer),
-                       ratio.of_pairs.min, ratio.of_pairs.max);
+           fmt::format(
+               "\n{} is {:.2f} times as {} as {} (medians; pairs of samples: {:.2f} to "
+               "{:.2f})\n",
+               name(first.plan.peer), ratio.of_medians,
+               first.plan.test == Test::latency ? "quick" : "fast", name(second.plan.peer),
+               ratio.of_pairs.min, ratio.of_pairs.max);
 }
 
 json comparison_json(const Measurement& first, const Measurement& second) {

@@ -126,7 +126,8 @@ Result<void> Rig::wait_for_both(double seconds) {
         if (now >= deadline)
             return fail(ErrorCode::timed_out,
                         fmt::format("the measurement did not end within {:.0f} s", seconds));
-        const int slice = static_cast<int>(std::min<std::uint64_t>((deadline - now) / 1'000'000, 1000));
+        const int slice =
+            static_cast<int>(std::min<std::uint64_t>((deadline - now) / 1'000'000, 1000));
         const int ready = ::poll(waiting.data(), waiting.size(), slice + 1);
         if (cli::interrupted() != 0)
             return fail(ErrorCode::system, "interrupted");

@@ -30,20 +30,20 @@ public:
         return std::pair(SideChannel(std::move(ends.first)), SideChannel(std::move(ends.second)));
     }
 
-    template <typename T>
+    template<typename T>
     [[nodiscard]] Result<void> put(const T& value) {
         static_assert(std::is_trivially_copyable_v<T>);
         return platform::send_message(fd_.get(), std::as_bytes(std::span(&value, 1)), -1,
                                       platform::Blocking::yes);
     }
-    template <typename T>
+    template<typename T>
     [[nodiscard]] Result<T> get(std::optional<std::uint64_t> deadline_ns = std::nullopt) {
         static_assert(std::is_trivially_copyable_v<T>);
         T value{};
-        CW_TRY_ASSIGN(const auto received,
-                      platform::receive_message(fd_.get(),
-                                                std::as_writable_bytes(std::span(&value, 1)),
-                                                platform::Blocking::yes, deadline_ns));
+        CW_TRY_ASSIGN(
+            const auto received,
+            platform::receive_message(fd_.get(), std::as_writable_bytes(std::span(&value, 1)),
+                                      platform::Blocking::yes, deadline_ns));
         if (received.size != sizeof value || received.truncated)
             return fail_format(ErrorCode::protocol,
                                "the two processes of the measurement lost step: %zu bytes came "

@@ -9,10 +9,10 @@ namespace {
 
 using platform::monotonic_ns;
 
-constexpr std::uint64_t kWarmUp = 50'000'000;       // ns
-constexpr std::uint64_t kOvertime = 10;             // times the wanted duration, at most
-constexpr std::uint64_t kLargeMessage = 64 << 10;   // bytes; from here on each looks at the clock
-constexpr std::uint64_t kClockEvery = 64;           // smaller ones: every so many
+constexpr std::uint64_t kWarmUp = 50'000'000;      // ns
+constexpr std::uint64_t kOvertime = 10;            // times the wanted duration, at most
+constexpr std::uint64_t kLargeMessage = 64 << 10;  // bytes; from here on each looks at the clock
+constexpr std::uint64_t kClockEvery = 64;          // smaller ones: every so many
 
 std::uint32_t slot_of(std::uint64_t message, const Plan& plan) noexcept {
     return static_cast<std::uint32_t>(message % plan.buffers);
@@ -38,13 +38,13 @@ Result<void> Workload::lead_sample() {
     Outcome& outcome = board_.outcome;
     outcome = Outcome();
     outcome.verified = true;
-    const auto mode = plan_.effective_touch() == Touch::read ? Inspector::Mode::read
-                                                             : Inspector::Mode::none;
+    const auto mode =
+        plan_.effective_touch() == Touch::read ? Inspector::Mode::read : Inspector::Mode::none;
     Outcome scratch{};
     scratch.verified = true;
     CW_TRY(lead_round(mode, {.nanoseconds = kWarmUp}, scratch));
-    CW_TRY(lead_round(Inspector::Mode::verify, {.messages = inspector_.verify_messages()},
-                      scratch));
+    CW_TRY(
+        lead_round(Inspector::Mode::verify, {.messages = inspector_.verify_messages()}, scratch));
     outcome.verified = scratch.verified;
 
     const auto wanted = static_cast<std::uint64_t>(plan_.seconds * 1e9);
@@ -53,8 +53,8 @@ Result<void> Workload::lead_sample() {
            (outcome.one_way.count() < plan_.least_operations && outcome.elapsed_ns < at_most)) {
         const Limits limits{
             .nanoseconds = wanted - std::min(wanted, outcome.elapsed_ns),
-            .least = plan_.least_operations -
-                     std::min(plan_.least_operations, outcome.one_way.count()),
+            .least =
+                plan_.least_operations - std::min(plan_.least_operations, outcome.one_way.count()),
             .overtime_ns = at_most - outcome.elapsed_ns,
         };
         CW_TRY_ASSIGN(const Timed timed, lead_round(mode, limits, outcome));

@@ -9,7 +9,8 @@
 // Invariants:
 //  1. Filling and comparing buffers, making memory and talking over the side channel happen outside
 //     the timed part.
-//  2. The timed part of a stream begins before the first submit and ends, at the responder, when the
+//  2. The timed part of a stream begins before the first submit and ends, at the responder, when
+//  the
 //     last message has come and was read (both processes read the same clock).
 #pragma once
 
@@ -46,8 +47,8 @@ private:
     struct Limits {
         std::uint64_t messages = UINT64_MAX;
         std::uint64_t nanoseconds = UINT64_MAX;
-        std::uint64_t least = 0;                // messages to have before time counts,
-        std::uint64_t overtime_ns = UINT64_MAX; // until this
+        std::uint64_t least = 0;                 // messages to have before time counts,
+        std::uint64_t overtime_ns = UINT64_MAX;  // until this
         [[nodiscard]] bool last(std::uint64_t done, std::uint64_t elapsed) const noexcept {
             return done >= messages || elapsed >= overtime_ns ||
                    (elapsed >= nanoseconds && done >= least);
@@ -82,7 +83,7 @@ private:
     Board& board_;
     const Flow flow_;
     Inspector inspector_;
-    std::uint64_t seed_ = 0;    // of what the buffers hold; 0: nothing yet
+    std::uint64_t seed_ = 0;  // of what the buffers hold; 0: nothing yet
     std::uint64_t sample_ = 0;
 };
 

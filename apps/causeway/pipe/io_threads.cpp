@@ -119,8 +119,8 @@ void Writer::start() {
         while (const auto bytes = tray_.take()) {
             if (error == 0)
                 error = write_all(fd_, bytes->bytes);
-            inbox_.put({Returned::From::writer, bytes->slot,
-                        error == 0 ? bytes->bytes.size() : 0, error});
+            inbox_.put(
+                {Returned::From::writer, bytes->slot, error == 0 ? bytes->bytes.size() : 0, error});
         }
     });
 }

@@ -14,10 +14,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kTick = 200;                // ms: progress, and a second look at everything
-constexpr auto kConnectLimit = 10s;       // until the listener must have accepted
+constexpr int kTick = 200;           // ms: progress, and a second look at everything
+constexpr auto kConnectLimit = 10s;  // until the listener must have accepted
 constexpr auto kRetryEvery = 50ms;
-constexpr auto kFarewellLimit = 500ms;    // for the last word before giving up
+constexpr auto kFarewellLimit = 500ms;                 // for the last word before giving up
 constexpr std::size_t kNotesAt = 2 * kDepth * kChunk;  // where Messages are written
 constexpr std::size_t kRegionBytes = kNotesAt + 4096;
 
@@ -74,7 +74,8 @@ Handed Session::buffer(std::uint32_t slot, std::size_t length) const {
     return {slot, region_.bytes().subspan(slot * kChunk, length)};
 }
 
-// To a peer that has gone already nothing needs to be posted; what it sent still stands in the queue.
+// To a peer that has gone already nothing needs to be posted; what it sent still stands in the
+// queue.
 Result<void> Session::post_receive(std::uint32_t slot) {
     auto posted = pair_.post_receive(region_.slice(slot * kChunk, kChunk), slot);
     if (!posted.has_value() && posted.error().code == ErrorCode::peer_gone)
@@ -117,15 +118,33 @@ void Session::write_what_came() {
         }
     }
     while (writing_ > 0) {
-        pollfd waiting{inbox_.fd(), POLLIN, 0};
-        ::poll(&waiting, 1, kTick);
-        for (const Returned& item : inbox_.take()) {
-            if (item.from == Returned::From::writer) {
+        if (returned_.empty()) {
+            pollfd waiting{inbox_.fd(), POLLIN, 0};
+            ::poll(&waiting, 1, kTick);
+            collect_returned();
+        }
+        for (; !returned_.empty(); returned_.pop_front()) {
+            if (returned_.front().from == Returned::From::writer) {
                 --writing_;
-                progress_.received(item.length);
+                progress_.received(returned_.front().length);
             }
         }
     }
+}
+
+void Session::collect_returned() {
+    const auto items = inbox_.take();
+    returned_.insert(returned_.end(), items.begin(), items.end());
+}
+
+Result<void> Session::take_returned() {
+    collect_returned();
+    while (!returned_.empty()) {
+        const Returned item = returned_.front();
+        returned_.pop_front();
+        CW_TRY(item.from == Returned::From::reader ? on_read(item) : on_written(item));
+    }
+    return {};
 }
 
 Result<void> Session::move_all() {
@@ -133,8 +152,7 @@ Result<void> Session::move_all() {
     CW_TRY(say(Message::hello, &hello, sizeof hello));
     while (!finished()) {
         CW_TRY(take_completions());
-        for (const Returned& item : inbox_.take())
-            CW_TRY(item.from == Returned::From::reader ? on_read(item) : on_written(item));
+        CW_TRY(take_returned());
         if (!finished())
             CW_TRY(wait());
         progress_.tick();
@@ -145,9 +163,8 @@ Result<void> Session::move_all() {
 Result<void> Session::wait() {
     if (queue_.arm())
         return {};
-    std::array<pollfd, 3> waiting{{{queue_.fd(), POLLIN, 0},
-                                   {inbox_.fd(), POLLIN, 0},
-                                   {partition_.event_fd(), POLLIN, 0}}};
+    std::array<pollfd, 3> waiting{
+        {{queue_.fd(), POLLIN, 0}, {inbox_.fd(), POLLIN, 0}, {partition_.event_fd(), POLLIN, 0}}};
     if (::poll(waiting.data(), waiting.size(), kTick) < 0 && errno != EINTR)
         return fail_errno("poll", errno);
     if (waiting[2].revents != 0)
@@ -219,10 +236,11 @@ Result<void> Session::on_arrival(std::uint32_t slot, const Completion& completio
                             : fmt::format("{} could not read its input to the end", peer_));
         }
         default:
-            return fail(ErrorCode::protocol,
-                        fmt::format("{} sent a message of the unknown kind {}: is it `causeway pipe` "
-                                    "of another release?",
-                                    peer_, *immediate));
+            return fail(
+                ErrorCode::protocol,
+                fmt::format("{} sent a message of the unknown kind {}: is it `causeway pipe` "
+                            "of another release?",
+                            peer_, *immediate));
     }
     return post_receive(slot);
 }
@@ -297,11 +315,11 @@ Result<void> Session::on_read(const Returned& item) {
 Result<void> Session::on_written(const Returned& item) {
     --writing_;
     if (item.error != 0)
-        return give_up(Failure::output, ErrorCode::system,
-                       item.error == EPIPE
-                           ? std::string("standard output was closed by whoever read it")
-                           : fmt::format("standard output cannot be written to: {}",
-                                         errno_text(item.error)));
+        return give_up(
+            Failure::output, ErrorCode::system,
+            item.error == EPIPE
+                ? std::string("standard output was closed by whoever read it")
+                : fmt::format("standard output cannot be written to: {}", errno_text(item.error)));
     progress_.received(item.length);
     CW_TRY(post_receive(item.slot));
     return finish_incoming();

@@ -14,6 +14,7 @@
 #include <causeway/causeway.hpp>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <string>
 
 #include "base/result.hpp"
@@ -50,6 +51,8 @@ private:
     void write_what_came();
     [[nodiscard]] Result<void> wait();
     [[nodiscard]] Result<void> take_completions();
+    [[nodiscard]] Result<void> take_returned();
+    void collect_returned();
     [[nodiscard]] Result<void> on_completion(const Completion& completion);
     [[nodiscard]] Result<void> on_sent(std::uint32_t slot);
     [[nodiscard]] Result<void> on_arrival(std::uint32_t slot, const Completion& completion);
@@ -85,13 +88,14 @@ private:
     QueuePair pair_;
     std::string peer_;
     Inbox inbox_;
+    std::deque<Returned> returned_;  // taken from the inbox, not looked at yet
     Reader reader_;
     Writer writer_;
     Outgoing outgoing_ = Outgoing::open;
     Incoming incoming_ = Incoming::open;
     bool greeted_ = false;
-    std::size_t chunk_ = kChunk;      // what the peer takes
-    std::uint32_t writing_ = 0;       // pieces that the writer holds
+    std::size_t chunk_ = kChunk;  // what the peer takes
+    std::uint32_t writing_ = 0;   // pieces that the writer holds
 };
 
 }  // namespace causeway::pipe

@@ -8,7 +8,7 @@
 
 #include "base/version.hpp"
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -17,10 +17,10 @@ using test::attach_request;
 using test::RawClient;
 using test::RawReply;
 using test::RawSession;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 TEST(Attach, TellsQuotasAndVersions) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     const RawSession session(adapter.socket(), "orders");
     EXPECT_EQ(session.attached.major, abi::kMajor);
     EXPECT_EQ(session.attached.movers, 1u);
@@ -31,7 +31,7 @@ TEST(Attach, TellsQuotasAndVersions) {
 }
 
 TEST(Attach, NamedEntranceGivesItsName) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     const RawSession by_default(adapter.socket("a"), "");
     EXPECT_STREQ(by_default.attached.name, "a");
     const RawSession by_name(adapter.socket("b"), "b");
@@ -48,7 +48,7 @@ ErrorCode attach_error(const std::string& socket, const abi::AttachRequest& requ
 }
 
 TEST(Attach, RefusesNamesThatAreNotTheCallers) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     EXPECT_EQ(attach_error(adapter.socket("a"), attach_request("b")), ErrorCode::denied);
     EXPECT_EQ(attach_error(adapter.socket(), attach_request("a")), ErrorCode::denied);
     auto bad = attach_request("x");
@@ -59,7 +59,7 @@ TEST(Attach, RefusesNamesThatAreNotTheCallers) {
 }
 
 TEST(Attach, NegotiatesTheVersion) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     auto request = attach_request("x");
     request.major_least = 0;
     request.major_most = 9;
@@ -74,7 +74,7 @@ TEST(Attach, NegotiatesTheVersion) {
 }
 
 TEST(Attach, ANameHasOneHolderAndIsFreeAfterIt) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     {
         RawSession first(adapter.socket(), "orders");
         EXPECT_EQ(attach_error(adapter.socket(), attach_request("orders")),
@@ -89,7 +89,7 @@ TEST(Attach, ANameHasOneHolderAndIsFreeAfterIt) {
 }
 
 TEST(Attach, ComesBeforeEverythingElseAndOnce) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawClient client(adapter.socket());
     EXPECT_EQ(client.call(test::stats_request(abi::StatsKind::adapter))->code(),
               ErrorCode::wrong_state);
@@ -98,7 +98,7 @@ TEST(Attach, ComesBeforeEverythingElseAndOnce) {
 }
 
 TEST(Attach, ObserversOnlyLook) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawSession observer(adapter.socket(), "");
     EXPECT_STREQ(observer.attached.name, "");
     EXPECT_TRUE(observer.client.call(test::stats_request(abi::StatsKind::adapter))->ok());
@@ -108,7 +108,7 @@ TEST(Attach, ObserversOnlyLook) {
 }
 
 TEST(Attach, EndsWithItsProcessEvenIfAChildKeepsTheConnection) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     int alive[2];
     ASSERT_EQ(::pipe(alive), 0);
     const pid_t parent = ::fork();
@@ -133,7 +133,7 @@ TEST(Attach, EndsWithItsProcessEvenIfAChildKeepsTheConnection) {
 }
 
 TEST(Server, StopsCleanlyAndRemovesItsSockets) {
-    TestAdapter adapter;
+    InProcessAdapter adapter;
     RawSession session(adapter.socket(), "orders");
     session.create_queue_pair(session.open_completions());
     const auto outcome = adapter.stop();

@@ -6,7 +6,7 @@
 #include "shm/doorbell.hpp"
 #include "platform/mapping.hpp"
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -17,7 +17,7 @@ using test::create_request;
 using test::disconnect_request;
 using test::doorbell_request;
 using test::RawSession;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 // A queue pair as its partition sees it.
 struct Pair {
@@ -44,7 +44,7 @@ struct Pair {
 
 class Connections : public testing::TestWithParam<std::uint32_t> {
 protected:
-    TestAdapter adapter{[this](ServerOptions& options) { options.fabric.movers = GetParam(); }};
+    InProcessAdapter adapter{[this](ServerOptions& options) { options.fabric.movers = GetParam(); }};
     std::unique_ptr<RawSession> orders = std::make_unique<RawSession>(adapter.socket(), "orders");
     std::unique_ptr<RawSession> billing =
         std::make_unique<RawSession>(adapter.socket("a"), "a");
@@ -218,7 +218,7 @@ TEST_P(Connections, APartitionMayCallItself) {
 INSTANTIATE_TEST_SUITE_P(Movers, Connections, testing::Values(1u, 3u));
 
 TEST(QueuePairs, AreCheckedBeforeAnythingIsMade) {
-    const TestAdapter adapter(
+    const InProcessAdapter adapter(
         [](ServerOptions& options) { options.fabric.quota.max_queue_pairs = 2; });
     RawSession session(adapter.socket(), "orders");
     const std::uint32_t queue = session.open_completions();
@@ -240,7 +240,7 @@ TEST(QueuePairs, AreCheckedBeforeAnythingIsMade) {
 }
 
 TEST(QueuePairs, MemoryOfTheirRingsIsLimited) {
-    const TestAdapter adapter(
+    const InProcessAdapter adapter(
         [](ServerOptions& options) { options.fabric.quota.max_queue_bytes = 1 << 20; });
     RawSession session(adapter.socket(), "orders");
     auto request = create_request(session.open_completions());
@@ -249,7 +249,7 @@ TEST(QueuePairs, MemoryOfTheirRingsIsLimited) {
 }
 
 TEST(Doorbells, AreOpenedOnceWhereThereIsOne) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawSession session(adapter.socket(), "orders");
     auto events = session.client.call(doorbell_request(abi::DoorbellKind::events)).value();
     EXPECT_TRUE(events.ok());
@@ -274,7 +274,7 @@ TEST(Doorbells, AreOpenedOnceWhereThereIsOne) {
 }
 
 TEST(Doorbells, OfCompletionQueuesCloseWhenNoQueuePairUsesThem) {
-    const TestAdapter adapter(
+    const InProcessAdapter adapter(
         [](ServerOptions& options) { options.fabric.quota.max_completion_queues = 1; });
     RawSession session(adapter.socket(), "orders");
     const std::uint32_t queue = session.open_completions();
@@ -291,7 +291,7 @@ TEST(Doorbells, OfCompletionQueuesCloseWhenNoQueuePairUsesThem) {
 }
 
 TEST(Doorbells, TellOfConnectionsThatAreWanted) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawSession server(adapter.socket(), "server");
     auto events = server.client.call(doorbell_request(abi::DoorbellKind::events)).value();
     const auto page = platform::Mapping::map(events.descriptor.get(), 4096).value();
@@ -308,7 +308,7 @@ TEST(Doorbells, TellOfConnectionsThatAreWanted) {
 }
 
 TEST(Listeners, AreCheckedAndLimited) {
-    const TestAdapter adapter([](ServerOptions& o) { o.fabric.quota.max_listeners = 2; });
+    const InProcessAdapter adapter([](ServerOptions& o) { o.fabric.quota.max_listeners = 2; });
     RawSession session(adapter.socket(), "orders");
     EXPECT_EQ(session.client.call(test::listen_request("s", 0))->code(),
               ErrorCode::invalid_argument);

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -14,7 +14,7 @@ using test::RawSession;
 using test::region_file;
 using test::region_request;
 using test::register_request;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 constexpr std::uint64_t kMiB = 1 << 20;
 
@@ -28,7 +28,7 @@ protected:
         return reply ? reply->code() : ErrorCode::adapter_gone;
     }
 
-    TestAdapter adapter;
+    InProcessAdapter adapter;
     RawSession session{adapter.socket(), "orders"};
 };
 
@@ -134,7 +134,7 @@ TEST_F(Regions, SharesAreLimitedInBytes) {
 }
 
 TEST(RegionLimits, SharesAreLimitedInNumber) {
-    const TestAdapter adapter(
+    const InProcessAdapter adapter(
         [](ServerOptions& options) { options.fabric.quota.max_regions = 2; });
     RawSession session(adapter.socket(), "orders");
     std::vector<platform::UniqueFd> files;
@@ -152,7 +152,7 @@ TEST(RegionLimits, SharesAreLimitedInNumber) {
 }
 
 TEST(RegionLimits, MappingsAreLimitedDaemonWide) {
-    const TestAdapter adapter([](ServerOptions& options) { options.fabric.max_mappings = 16; });
+    const InProcessAdapter adapter([](ServerOptions& options) { options.fabric.max_mappings = 16; });
     RawSession session(adapter.socket(), "orders");
     std::vector<platform::UniqueFd> files;
     ErrorCode last = ErrorCode::none;
@@ -168,7 +168,7 @@ TEST(RegionLimits, MappingsAreLimitedDaemonWide) {
 }
 
 TEST(RegionLimits, DescriptorsAreLimitedPerPartition) {
-    const TestAdapter adapter([](ServerOptions& options) { options.fabric.quota.max_files = 3; });
+    const InProcessAdapter adapter([](ServerOptions& options) { options.fabric.quota.max_files = 3; });
     RawSession session(adapter.socket(), "orders");
     std::vector<platform::UniqueFd> files;
     for (int i = 0; i < 3; ++i) {

@@ -6,13 +6,13 @@
 
 #include "support/neighbour.hpp"
 #include "support/raw_client.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway::adapter {
 namespace {
 
 using test::RawSession;
-using test::TestAdapter;
+using test::InProcessAdapter;
 
 template<typename Row>
 std::vector<Row> rows_of(RawSession& session, abi::StatsKind kind) {
@@ -29,7 +29,7 @@ std::vector<Row> rows_of(RawSession& session, abi::StatsKind kind) {
 }
 
 TEST(Stats, PagesShowEveryRowOnce) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawSession session(adapter.socket(), "orders");
     const std::uint32_t queue = session.open_completions();
     std::set<std::uint32_t> made;
@@ -46,7 +46,7 @@ TEST(Stats, PagesShowEveryRowOnce) {
 }
 
 TEST(Stats, NamedEntranceSeesItsOwnOnly) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawSession open(adapter.socket(), "orders");
     RawSession a(adapter.socket("a"), "a");
     RawSession b(adapter.socket("b"), "b");
@@ -79,7 +79,7 @@ TEST(Stats, NamedEntranceSeesItsOwnOnly) {
 }
 
 TEST(Stats, CountWhatWasMoved) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     test::Neighbours neighbours(adapter.socket());
     neighbours.exchange();
     neighbours.exchange();
@@ -108,7 +108,7 @@ TEST(Stats, CountWhatWasMoved) {
 }
 
 TEST(Stats, RefusesAnUnknownKind) {
-    const TestAdapter adapter;
+    const InProcessAdapter adapter;
     RawSession observer(adapter.socket(), "");
     const auto reply = observer.client.call(test::stats_request(abi::StatsKind(4)));
     EXPECT_EQ(reply->code(), ErrorCode::invalid_argument);

@@ -1,8 +1,6 @@
-// Inbox, worker and disposer: what the control thread gives away and gets back.
-#include <fcntl.h>
+// Inbox, worker and side threads: what the control thread gives away and gets back.
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -10,10 +8,10 @@
 #include <thread>
 #include <vector>
 
-#include "adapter/disposer.hpp"
 #include "adapter/inbox.hpp"
+#include "adapter/side_threads.hpp"
 #include "adapter/worker.hpp"
-#include "support/test_adapter.hpp"
+#include "support/in_process_adapter.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -91,21 +89,34 @@ TEST(Worker, DropsWhatIsLeftWhenItStops) {
     EXPECT_EQ(witness.use_count(), 1);
 }
 
-TEST(Disposer, ClosesWhatItIsGiven) {
-    Disposer disposer;
-    std::vector<int> ends;
-    for (int i = 0; i < 20; ++i) {
-        int pair[2];
-        ASSERT_EQ(::pipe2(pair, O_CLOEXEC), 0);
-        disposer.dispose(platform::UniqueFd(pair[1]));
-        ends.push_back(pair[0]);
+TEST(SideThreads, RunEverythingThatIsPosted) {
+    SideThreads side(2);
+    std::atomic<int> runs{0};
+    for (int i = 0; i < 100; ++i)
+        side.post([&runs] { ++runs; });
+    EXPECT_TRUE(test::eventually([&] { return runs == 100; }));
+}
+
+TEST(SideThreads, ThatHangHoldUpNobody) {
+    std::promise<void> gate;
+    const std::shared_future<void> open = gate.get_future().share();
+    const auto hanging = std::make_shared<std::atomic<int>>(0);
+    const auto done = std::make_shared<std::atomic<int>>(0);
+    {
+        SideThreads side(2);
+        for (int i = 0; i < 5; ++i) {
+            side.post([open, hanging, done] {
+                ++*hanging;
+                open.wait();
+                ++*done;
+            });
+        }
+        EXPECT_TRUE(test::eventually([&] { return *hanging == 2; }));
     }
-    EXPECT_TRUE(test::eventually([&] { return disposer.pending() == 0; }));
-    for (const int fd : ends) {
-        char byte = 0;
-        EXPECT_EQ(::read(fd, &byte, 1), 0) << "the writing end is still open";
-        ::close(fd);
-    }
+    EXPECT_EQ(*hanging, 2) << "two at a time";
+    EXPECT_EQ(*done, 0);
+    gate.set_value();
+    EXPECT_TRUE(test::eventually([&] { return *done == 5; })) << "also without their owner";
 }
 
 }  // namespace

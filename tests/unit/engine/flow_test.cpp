@@ -126,6 +126,7 @@ TEST_P(FlowSize, AppendGoesToTheCurrentOffset) {
 TEST_F(FlowTest, InlinePayloadNeedsNoRegion) {
     for (std::uint32_t n = 0; n <= abi::kMaxInline; ++n) {
         std::vector<std::uint8_t> payload(n);
+        payload.reserve(1);  // data() is not null
         for (std::uint32_t i = 0; i < n; ++i)
             payload[i] = static_cast<std::uint8_t>(n * 5 + i);
         const std::uint8_t flags = flag::kSignaled | flag::kInline;

@@ -216,8 +216,8 @@ TEST_F(FaultGuard, WorksOnAnAlternateSignalStack) {
     EXPECT_EQ(caught, 3);
 }
 
-// What follows changes the handlers of the process for good: in children only. Sanitizers install their
-// own handlers and change what the masks hold.
+// What follows changes the handlers of the process for good: in children only. Sanitizers install
+// their own handlers and change what the masks hold.
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 

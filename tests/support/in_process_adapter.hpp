@@ -1,0 +1,103 @@
+// InProcessAdapter: an adapter inside the test program: its server on a thread of its own, in a directory of its own.
+//
+// Threading: the test's thread makes and destroys it; the server runs beside it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "adapter/server.hpp"
+#include "platform/limits.hpp"
+#include "support/temp_directory.hpp"
+
+namespace causeway::test {
+
+class InProcessAdapter {
+public:
+    using Change = std::function<void(adapter::ServerOptions&)>;
+
+    // Entrances a and b beside the open one.
+    explicit InProcessAdapter(const Change& change = nullptr) {
+        adapter::ServerOptions options;
+        options.runtime_directory = directory_.path();
+        options.entrances = {"a", "b"};
+        options.fabric.movers = 1;
+        options.fabric.quota.max_bytes = std::uint64_t{1} << 30;
+        options.fabric.max_files = platform::raise_open_file_limit();
+        options.fabric.max_mappings = platform::max_map_count();
+        if (change)
+            change(options);
+        auto started = adapter::Server::start(std::move(options), adapter::make_silent_log());
+        if (!started)
+            throw std::runtime_error("the adapter does not start: " + started.error().text);
+        server_ = std::move(*started);
+        thread_ = std::thread([this] { outcome_ = server_->run(); });
+    }
+    ~InProcessAdapter() { EXPECT_TRUE(stop().has_value()); }
+    InProcessAdapter(const InProcessAdapter&) = delete;
+    InProcessAdapter& operator=(const InProcessAdapter&) = delete;
+
+    Result<void> stop() {
+        if (thread_.joinable()) {
+            server_->stop();
+            thread_.join();
+            server_.reset();
+        }
+        return outcome_;
+    }
+    // Of the open entrance, or a named one.
+    [[nodiscard]] std::string socket(const std::string& entrance = "") const {
+        return directory_.path() + (entrance.empty() ? "" : "/" + entrance) + "/fabric.sock";
+    }
+    [[nodiscard]] const std::string& directory() const { return directory_.path(); }
+
+private:
+    TempDirectory directory_;
+    std::unique_ptr<adapter::Server> server_;
+    Result<void> outcome_;
+    std::thread thread_;
+};
+
+// Waits until `condition` holds, generously; whether it did.
+template<typename Condition>
+[[nodiscard]] bool eventually(Condition condition,
+                              std::chrono::seconds patience = std::chrono::seconds(30)) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline)
+            return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+// Open descriptors of this process.
+[[nodiscard]] inline std::size_t open_files() {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+        ++count;
+    return count;
+}
+
+// Mappings of memory files in this process: regions, queue pairs and doorbells, of both sides.
+[[nodiscard]] inline std::size_t shared_mappings() {
+    std::ifstream maps("/proc/self/maps");
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find("/memfd:") != std::string::npos)
+            ++count;
+    }
+    return count;
+}
+
+}  // namespace causeway::test
