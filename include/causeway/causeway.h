@@ -55,16 +55,16 @@ typedef enum cw_error {
 } cw_error;
 
 typedef enum cw_status { /* how a descriptor ended */
-    CW_SUCCESS = 0,
-    CW_LOCAL_LENGTH = 1,
-    CW_LOCAL_PROTECTION = 2,
-    CW_REMOTE_ACCESS = 3,
-    CW_REMOTE_LENGTH = 4,
-    CW_RECEIVER_NOT_READY = 5,
-    CW_BAD_DESCRIPTOR = 6,
-    CW_FLUSHED = 7,
-    CW_PEER_GONE = 8,
-    CW_DENIED = 9
+                         CW_SUCCESS = 0,
+                         CW_LOCAL_LENGTH = 1,
+                         CW_LOCAL_PROTECTION = 2,
+                         CW_REMOTE_ACCESS = 3,
+                         CW_REMOTE_LENGTH = 4,
+                         CW_RECEIVER_NOT_READY = 5,
+                         CW_BAD_DESCRIPTOR = 6,
+                         CW_FLUSHED = 7,
+                         CW_PEER_GONE = 8,
+                         CW_DENIED = 9
 } cw_status;
 
 typedef enum cw_opcode {
@@ -84,8 +84,8 @@ typedef enum cw_opcode {
 #define CW_ACCESS_EXPORTABLE 8u
 
 /* Flags of cw_region_allocate. */
-#define CW_HUGE_PAGES 1u    /* fails with CW_ERROR_NO_MEMORY where the system has none free */
-#define CW_ZERO_BASED 2u    /* remote addresses count from 0 instead of the owner's pointer */
+#define CW_HUGE_PAGES 1u /* fails with CW_ERROR_NO_MEMORY where the system has none free */
+#define CW_ZERO_BASED 2u /* remote addresses count from 0 instead of the owner's pointer */
 
 /* Flags of a post. */
 #define CW_UNSIGNALED 1u /* no completion on success */
@@ -160,8 +160,8 @@ CW_API CW_CHECK int cw_partition_process_events(cw_partition* partition);
 CW_API CW_CHECK int cw_region_allocate(cw_partition* partition, size_t size, uint32_t access,
                                        uint32_t flags, cw_region** out);
 /* Turns page-aligned private memory of the caller into a region at the same address: its content is
- * moved into shareable memory and mapped back in place. Nobody else may touch it meanwhile. When the
- * region is closed the memory stays mapped and usable, with its content. */
+ * moved into shareable memory and mapped back in place. Nobody else may touch it meanwhile. When
+ * the region is closed the memory stays mapped and usable, with its content. */
 CW_API CW_CHECK int cw_region_adopt(cw_partition* partition, void* address, size_t size,
                                     uint32_t access, uint32_t flags, cw_region** out);
 /* Deregisters (effective when it returns: the adapter no longer reaches the memory) and frees. */
@@ -220,18 +220,17 @@ typedef enum cw_queue_pair_state {
 } cw_queue_pair_state;
 
 CW_API CW_CHECK int cw_queue_pair_create(cw_partition* partition,
-                                         const cw_queue_pair_options* options,
-                                         cw_queue_pair** out);
+                                         const cw_queue_pair_options* options, cw_queue_pair** out);
 /* Begins to connect an idle queue pair to "partition/service"; with timeout_ns > 0 waits for the
  * outcome. Errors: NOT_FOUND (no such partition or service), DENIED, LIMIT_REACHED (backlog full),
  * TIMED_OUT (nobody accepted; the queue pair goes on connecting), PEER_GONE, UNSUPPORTED. */
 CW_API CW_CHECK int cw_queue_pair_connect(cw_queue_pair* pair, const char* target,
                                           uint64_t timeout_ns);
-CW_API int cw_queue_pair_state_of(const cw_queue_pair* pair); /* cw_queue_pair_state */
+CW_API int cw_queue_pair_state_of(const cw_queue_pair* pair);         /* cw_queue_pair_state */
 CW_API const char* cw_queue_pair_peer(const cw_queue_pair* pair);     /* partition, "" before */
 CW_API const char* cw_queue_pair_executor(const cw_queue_pair* pair); /* "adapter", ... */
-/* Ends the queue pair at once. Wait for the completions of what matters first. Completions that were
- * not taken are lost. */
+/* Ends the queue pair at once. Wait for the completions of what matters first. Completions that
+ * were not taken are lost. */
 CW_API void cw_queue_pair_close(cw_queue_pair* pair);
 
 /* Posting. Gather and scatter lists hold at most 32 slices; the memory belongs to the fabric until

@@ -67,8 +67,8 @@ public:
     [[nodiscard]] Result<Region> adopt(void* address, std::size_t size,
                                        const RegionOptions& options = {}) {
         return make<Region>([&](cw_region** out) {
-            return cw_region_adopt(raw(), address, size,
-                                   static_cast<std::uint32_t>(options.access), flags(options), out);
+            return cw_region_adopt(raw(), address, size, static_cast<std::uint32_t>(options.access),
+                                   flags(options), out);
         });
     }
     [[nodiscard]] Result<CompletionQueue> create_completion_queue(std::uint32_t entries) {
@@ -95,16 +95,16 @@ public:
         const std::string& target, const QueuePairOptions& options,
         std::chrono::nanoseconds timeout = std::chrono::seconds(5)) {
         auto pair = create_queue_pair(options);
-        if (!pair) return pair;
+        if (!pair)
+            return pair;
         if (auto done = pair->connect(target, timeout); !done) {
             return tl::unexpected(done.error());
         }
         return pair;
     }
     [[nodiscard]] Result<Listener> listen(const std::string& service, std::uint32_t backlog = 16) {
-        return make<Listener>([&](cw_listener** out) {
-            return cw_listen(raw(), service.c_str(), backlog, out);
-        });
+        return make<Listener>(
+            [&](cw_listener** out) { return cw_listen(raw(), service.c_str(), backlog, out); });
     }
 
     [[nodiscard]] std::string_view name() const noexcept { return cw_partition_name(raw()); }
@@ -119,10 +119,11 @@ public:
     explicit Partition(cw_partition* raw) noexcept : handle_(raw) {}
 
 private:
-    template <typename T, typename F>
+    template<typename T, typename F>
     [[nodiscard]] static Result<T> make(F&& create) {
         decltype(std::declval<T>().raw()) raw = nullptr;
-        if (const int code = create(&raw); code != CW_OK) return detail::last_error(code);
+        if (const int code = create(&raw); code != CW_OK)
+            return detail::last_error(code);
         return T(raw);
     }
     [[nodiscard]] static std::uint32_t flags(const RegionOptions& options) noexcept {

@@ -37,7 +37,8 @@ public:
     }
     [[nodiscard]] std::uint32_t length() const noexcept { return cw_completion::length; }  // bytes
     [[nodiscard]] std::optional<std::uint32_t> immediate() const noexcept {
-        if (has_immediate == 0) return std::nullopt;
+        if (has_immediate == 0)
+            return std::nullopt;
         return cw_completion::immediate;
     }
     // Append: where in the destination region the data begins, in bytes.
@@ -99,7 +100,7 @@ public:
     [[nodiscard]] cw_completion_queue* raw() const noexcept { return handle_.get(); }
 
 private:
-    template <typename F>
+    template<typename F>
     [[nodiscard]] static CompletionBatch take(F&& fill) noexcept {
         CompletionBatch batch;
         const int n = fill(static_cast<cw_completion*>(batch.entries_.data()));

@@ -24,12 +24,13 @@ namespace detail {
 }
 
 [[nodiscard]] inline Result<void> check(int code) {
-    if (code == CW_OK) return {};
+    if (code == CW_OK)
+        return {};
     return last_error(code);
 }
 
 // Owns one C handle; Close frees it.
-template <typename T, auto Close>
+template<typename T, auto Close>
 class Handle {
 public:
     Handle() = default;
@@ -46,7 +47,8 @@ public:
     [[nodiscard]] T* get() const noexcept { return raw_; }
     [[nodiscard]] T* release() noexcept { return std::exchange(raw_, nullptr); }
     void reset() noexcept {
-        if (raw_ == nullptr) return;
+        if (raw_ == nullptr)
+            return;
         if constexpr (std::is_void_v<decltype(Close(raw_))>) {
             Close(std::exchange(raw_, nullptr));
         } else {

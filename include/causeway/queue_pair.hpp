@@ -25,7 +25,8 @@ struct PostOptions {
     bool fence = false;    // flushed if a descriptor since the previous fence has failed
 
     PostOptions() = default;
-    PostOptions(Immediate number) noexcept : immediate(number) {}  // NOLINT: post_send(s, id, Immediate{7})
+    PostOptions(Immediate number) noexcept
+        : immediate(number) {}  // NOLINT: post_send(s, id, Immediate{7})
 };
 
 // What a send does while the peer has posted no receive.
@@ -63,8 +64,8 @@ public:
     explicit QueuePair(cw_queue_pair* raw) noexcept : handle_(raw) {}
 
     // Connects an idle queue pair; with timeout 0 only begins to.
-    [[nodiscard]] Result<void> connect(
-        const std::string& target, std::chrono::nanoseconds timeout = std::chrono::seconds(5)) {
+    [[nodiscard]] Result<void> connect(const std::string& target,
+                                       std::chrono::nanoseconds timeout = std::chrono::seconds(5)) {
         return detail::check(cw_queue_pair_connect(handle_.get(), target.c_str(),
                                                    static_cast<std::uint64_t>(timeout.count())));
     }
@@ -81,8 +82,7 @@ public:
         return post_receive(std::span<const Slice>(&slice, 1), id);
     }
     [[nodiscard]] Result<void> post_receive(std::span<const Slice> scatter, std::uint64_t id) {
-        return detail::check(
-            cw_post_receive(handle_.get(), scatter.data(), count(scatter), id));
+        return detail::check(cw_post_receive(handle_.get(), scatter.data(), count(scatter), id));
     }
     [[nodiscard]] Result<void> post_write(Slice slice, Remote remote, std::uint64_t id,
                                           PostOptions options = {}) {
@@ -90,8 +90,8 @@ public:
     }
     [[nodiscard]] Result<void> post_write(std::span<const Slice> gather, Remote remote,
                                           std::uint64_t id, PostOptions options = {}) {
-        return detail::check(cw_post_write(handle_.get(), gather.data(), count(gather), &remote,
-                                           id, flags(options), number(options)));
+        return detail::check(cw_post_write(handle_.get(), gather.data(), count(gather), &remote, id,
+                                           flags(options), number(options)));
     }
     [[nodiscard]] Result<void> post_read(Slice slice, Remote remote, std::uint64_t id,
                                          PostOptions options = {}) {
@@ -108,14 +108,16 @@ public:
     }
     [[nodiscard]] Result<void> post_append(std::span<const Slice> gather, Remote log,
                                            std::uint64_t id, PostOptions options = {}) {
-        return detail::check(cw_post_append(handle_.get(), gather.data(), count(gather), &log, id,
-                                            flags(options)));
+        return detail::check(
+            cw_post_append(handle_.get(), gather.data(), count(gather), &log, id, flags(options)));
     }
 
     [[nodiscard]] State state() const noexcept {
         return static_cast<State>(cw_queue_pair_state_of(handle_.get()));
     }
-    [[nodiscard]] std::string_view peer() const noexcept { return cw_queue_pair_peer(handle_.get()); }
+    [[nodiscard]] std::string_view peer() const noexcept {
+        return cw_queue_pair_peer(handle_.get());
+    }
     [[nodiscard]] std::string_view executor() const noexcept {
         return cw_queue_pair_executor(handle_.get());
     }

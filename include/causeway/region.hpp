@@ -64,9 +64,7 @@ public:
     }
     // Deregisters; once it returns the adapter no longer reaches the memory. The destructor does
     // the same and ignores errors.
-    [[nodiscard]] Result<void> close() {
-        return detail::check(cw_region_close(handle_.release()));
-    }
+    [[nodiscard]] Result<void> close() { return detail::check(cw_region_close(handle_.release())); }
     [[nodiscard]] cw_region* raw() const noexcept { return handle_.get(); }
 
 private:

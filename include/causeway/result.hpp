@@ -28,7 +28,7 @@ private:
 };
 
 // An expected type; value() throws BadResult.
-template <typename T>
+template<typename T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
 public:
     using Base = tl::expected<T, Error>;
@@ -40,23 +40,26 @@ public:
 
 private:
     Base& checked() {
-        if (!this->has_value()) throw BadResult(this->error());
+        if (!this->has_value())
+            throw BadResult(this->error());
         return *this;
     }
     const Base& checked() const {
-        if (!this->has_value()) throw BadResult(this->error());
+        if (!this->has_value())
+            throw BadResult(this->error());
         return *this;
     }
 };
 
-template <>
+template<>
 class [[nodiscard]] Result<void> : public tl::expected<void, Error> {
 public:
     using Base = tl::expected<void, Error>;
     using Base::Base;
 
     void value() const {
-        if (!has_value()) throw BadResult(error());
+        if (!has_value())
+            throw BadResult(error());
     }
 };
 

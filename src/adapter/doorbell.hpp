@@ -21,7 +21,8 @@ public:
 
     // Adapter as waker.
     void ring(std::uint32_t bit) noexcept {
-        if (waker_.ring(bit) == shm::Kick::yes) kick();
+        if (waker_.ring(bit) == shm::Kick::yes)
+            kick();
     }
     // Whether the waiter sleeps, as of a point after everything that was published before.
     [[nodiscard]] shm::Kick sleeping() const noexcept { return waker_.sleeping(); }

@@ -21,8 +21,8 @@ void write_header(abi::QueuePairLayout& layout, const EndOptions& options, std::
     layout.doorbell_bit = options.doorbell_bit;
     layout.ready_bit = options.ready_bit;
     layout.id = options.id;
-    // SYNC(header-published): last, with release; nobody else maps the memory yet, but a reader that
-    // sees the magic sees the header.
+    // SYNC(header-published): last, with release; nobody else maps the memory yet, but a reader
+    // that sees the magic sees the header.
     __atomic_store_n(&layout.magic, abi::kQueuePairMagic, __ATOMIC_RELEASE);
 }
 

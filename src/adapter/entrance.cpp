@@ -19,8 +19,7 @@ constexpr int kBacklog = 128;
 
 Result<std::unique_ptr<Entrance>> Entrance::open(std::string name, std::string socket_path) {
     CW_TRY_ASSIGN(auto listener, platform::listen_at(socket_path, kSocketMode, kBacklog));
-    return std::make_unique<Entrance>(std::move(name), std::move(socket_path),
-                                      std::move(listener));
+    return std::make_unique<Entrance>(std::move(name), std::move(socket_path), std::move(listener));
 }
 
 Entrance::~Entrance() { (void)close(); }
@@ -74,9 +73,9 @@ Result<std::string> Entrance::name_for(const std::string& wanted,
 Result<void> check_entrance_name(const std::string& name) {
     CW_TRY(check_name("entrance", name));
     if (name == "open" || name == kSocketName) {
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("entrance name '{}' is taken by the adapter itself: take another",
-                                name));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("entrance name '{}' is taken by the adapter itself: take another", name));
     }
     return {};
 }

@@ -47,8 +47,8 @@ void EventLoop::remove(Watch watch) noexcept {
 
 Result<void> EventLoop::run_once(int timeout_ms) {
     std::array<epoll_event, 64> events{};
-    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                                   timeout_ms);
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
     if (count < 0) {
         if (errno == EINTR)
             return {};

@@ -65,9 +65,8 @@ Result<void> Fabric::start_movers() {
 
 void Fabric::after_movers(std::function<void()> then) {
     // Every mover drops one reference between two of its turns; the last one calls back.
-    const std::shared_ptr<void> last(nullptr, [inbox = inbox_, then = std::move(then)](void*) {
-        inbox->post(then);
-    });
+    const std::shared_ptr<void> last(
+        nullptr, [inbox = inbox_, then = std::move(then)](void*) { inbox->post(then); });
     for (const auto& mover : movers_)
         mover->run([last] {});
 }

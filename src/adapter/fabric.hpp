@@ -7,7 +7,8 @@
 // Invariants:
 //  1. A partition's name is taken from its attaching until its last end has been closed and let go
 //     by the movers.
-//  2. Memory that a mover may look at is unmapped only after every mover has passed a point at which
+//  2. Memory that a mover may look at is unmapped only after every mover has passed a point at
+//  which
 //     it holds no pointer into it.
 //  3. What is counted against a quota is given back exactly once: when the thing is gone.
 #pragma once
@@ -102,9 +103,7 @@ public:
     [[nodiscard]] Result<void> take_mappings(std::uint64_t count);
     void give_mappings(std::uint64_t count) noexcept { mappings_ -= count; }
     // Descriptors that do not belong to a partition: connections.
-    void count_files(std::int64_t change) noexcept {
-        files_ += static_cast<std::uint64_t>(change);
-    }
+    void count_files(std::int64_t change) noexcept { files_ += static_cast<std::uint64_t>(change); }
     [[nodiscard]] bool files_short() const noexcept;
 
     // Runs `then` on the control thread once every mover has passed a quiescent point.

@@ -5,9 +5,7 @@
 
 namespace causeway::adapter {
 
-std::uint32_t Fabric::next_network_id() noexcept {
-    return next_id(last_network_id_, regions_);
-}
+std::uint32_t Fabric::next_network_id() noexcept { return next_id(last_network_id_, regions_); }
 
 void Fabric::forget_inodes(const std::vector<RegionFile>& files) {
     for (const RegionFile& file : files)
@@ -32,8 +30,7 @@ void Fabric::forget_region(const std::shared_ptr<RegisteredRegion>& region) {
     regions_.erase(region->entry.network_id);
 }
 
-void Fabric::remove_region(Partition& partition, std::uint32_t handle,
-                           std::function<void()> done) {
+void Fabric::remove_region(Partition& partition, std::uint32_t handle, std::function<void()> done) {
     auto node = partition.regions.extract(handle);
     if (node.empty())
         return;

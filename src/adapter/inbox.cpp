@@ -22,14 +22,12 @@ void Inbox::post(Task task) {
     }
     // A full counter means that a wake-up is pending already.
     const std::uint64_t one = 1;
-    while (::write(event_.get(), &one, sizeof one) < 0 && errno == EINTR) {
-    }
+    while (::write(event_.get(), &one, sizeof one) < 0 && errno == EINTR) {}
 }
 
 std::size_t Inbox::run_all() {
     std::uint64_t count = 0;
-    while (::read(event_.get(), &count, sizeof count) < 0 && errno == EINTR) {
-    }
+    while (::read(event_.get(), &count, sizeof count) < 0 && errno == EINTR) {}
     std::vector<Task> tasks;
     {
         const std::lock_guard lock(mutex_);

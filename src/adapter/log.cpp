@@ -28,9 +28,9 @@ public:
         const auto since = message.time.time_since_epoch();
         const auto us = std::chrono::duration_cast<std::chrono::microseconds>(since).count();
         const nlohmann::json line = {
-            {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
-                                 fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)),
-                                 us % 1'000'000)},
+            {"time",
+             fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
+                         fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)), us % 1'000'000)},
             {"level", std::string_view(level.data(), level.size())},
             {"message", std::string_view(message.payload.data(), message.payload.size())}};
         const std::string text =

@@ -15,11 +15,11 @@
 namespace causeway::adapter {
 namespace {
 
-constexpr std::uint64_t kQuantumNs = 50'000;   // of mover time, per connection and round
-constexpr std::uint64_t kSlowNs = 1'000'000;   // one piece: suspicious
-constexpr std::uint64_t kSpinNs = 50'000;      // without progress, before sleeping
-constexpr std::uint32_t kRoundsPerLook = 32;   // at the doorbells, while spinning
-constexpr std::uint64_t kLookNs = 100'000;     // at the doorbells, while busy
+constexpr std::uint64_t kQuantumNs = 50'000;  // of mover time, per connection and round
+constexpr std::uint64_t kSlowNs = 1'000'000;  // one piece: suspicious
+constexpr std::uint64_t kSpinNs = 50'000;     // without progress, before sleeping
+constexpr std::uint32_t kRoundsPerLook = 32;  // at the doorbells, while spinning
+constexpr std::uint64_t kLookNs = 100'000;    // at the doorbells, while busy
 
 }  // namespace
 
@@ -28,9 +28,11 @@ constexpr std::uint64_t kLookNs = 100'000;     // at the doorbells, while busy
 Result<std::unique_ptr<Mover>> Mover::start(MoverOptions options) {
     CW_TRY(platform::install_fault_guard());
     platform::UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll) return fail_errno("epoll_create1 for a mover", errno);
+    if (!epoll)
+        return fail_errno("epoll_create1 for a mover", errno);
     platform::UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!event) return fail_errno("eventfd for a mover", errno);
+    if (!event)
+        return fail_errno("eventfd for a mover", errno);
     epoll_event want{};
     want.events = EPOLLIN;
     want.data.u64 = 0;  // sessions are numbered from 1
@@ -81,7 +83,8 @@ void Mover::remove(std::shared_ptr<End> end, std::function<void()> done) {
     loop_->post([this, end = std::move(end), done = std::move(done)]() mutable {
         loop_->remove(end);
         end.reset();
-        if (done) done();
+        if (done)
+            done();
     });
 }
 
@@ -102,7 +105,8 @@ Mover::Loop::Loop(MoverOptions options, platform::UniqueFd epoll, platform::Uniq
 
 Mover::Loop::~Loop() {
     post([this] { stop_ = true; });
-    if (thread_.joinable()) thread_.join();
+    if (thread_.joinable())
+        thread_.join();
 }
 
 void Mover::Loop::start(Mover& owner) {
@@ -123,8 +127,10 @@ void Mover::Loop::post(std::function<void()> command) {
 }
 
 void Mover::Loop::run_commands() {
-    // SYNC(commands): cleared before the queue is taken, so a command posted meanwhile sets it again.
-    if (!has_commands_.exchange(false, std::memory_order_acquire)) return;
+    // SYNC(commands): cleared before the queue is taken, so a command posted meanwhile sets it
+    // again.
+    if (!has_commands_.exchange(false, std::memory_order_acquire))
+        return;
     std::vector<std::function<void()>> taken;
     {
         const std::lock_guard lock(mutex_);
@@ -137,7 +143,8 @@ void Mover::Loop::run_commands() {
 }
 
 void Mover::Loop::run() {
-    if (options_.core >= 0) (void)platform::pin_thread(static_cast<unsigned>(options_.core));
+    if (options_.core >= 0)
+        (void)platform::pin_thread(static_cast<unsigned>(options_.core));
     std::uint64_t quiet_since = platform::monotonic_ns();
     std::uint32_t rounds = 0;
     while (!stop_) {
@@ -170,7 +177,8 @@ bool Mover::Loop::turn() {
     for (std::size_t i = 0; i < polled_.size();) {
         Connection* connection = polled_[i];
         progress |= serve(*connection);
-        if (i < polled_.size() && polled_[i] == connection) ++i;
+        if (i < polled_.size() && polled_[i] == connection)
+            ++i;
     }
     return progress;
 }
@@ -188,7 +196,8 @@ void Mover::Loop::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell>
 
 void Mover::Loop::close_session(std::uint32_t session) {
     const auto found = sessions_.find(session);
-    if (found == sessions_.end()) return;
+    if (found == sessions_.end())
+        return;
     if (found->second.doorbell) {
         (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.doorbell->socket().fd(),
                           nullptr);
@@ -199,7 +208,8 @@ void Mover::Loop::close_session(std::uint32_t session) {
 void Mover::Loop::add(std::shared_ptr<End> end) {
     auto& ends = sessions_[end->options().session].ends;
     const std::uint32_t bit = end->options().doorbell_bit;
-    if (ends.size() <= bit) ends.resize(bit + 1);
+    if (ends.size() <= bit)
+        ends.resize(bit + 1);
     ends[bit] = std::move(end);
 }
 
@@ -245,19 +255,20 @@ void Mover::Loop::poke(const std::shared_ptr<End>& end) {
     // SYNC(poke-pending): pairs with the exchange in answer(); cleared before the rings are looked
     // at, so either this look sees what was rung for, or that call pokes anew.
     (void)end->poke_pending.exchange(false, std::memory_order_acq_rel);
-    if (end->connection != nullptr) heat(*end->connection);
+    if (end->connection != nullptr)
+        heat(*end->connection);
 }
 
 void Mover::Loop::close_connection(Connection& connection, End* blamed, abi::Error reason,
                                    abi::Error peer_reason) {
     std::erase(polled_, &connection);
     std::erase(waiting_, &connection);
-    for (auto& flow : connection.flows) flow.abandon();
+    for (auto& flow : connection.flows)
+        flow.abandon();
     for (auto& end : connection.ends) {
         end->connection = nullptr;
         end->endpoint().publish_taken();
-        end->set_state(abi::QueuePairState::closed,
-                       end.get() == blamed ? reason : peer_reason);
+        end->set_state(abi::QueuePairState::closed, end.get() == blamed ? reason : peer_reason);
     }
     connections_.erase(&connection);
 }

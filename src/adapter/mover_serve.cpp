@@ -16,7 +16,8 @@ bool Mover::Loop::serve(Connection& connection) {
     context.now_ns = now_ns_;
     context.copies = options_.copies;
     connection.deficit += static_cast<std::int64_t>(quantum_ticks_);
-    if (connection.deficit <= 0) return true;  // busy, and still paying for a long piece
+    if (connection.deficit <= 0)
+        return true;  // busy, and still paying for a long piece
     std::uint64_t used[2] = {0, 0};
     std::uint64_t before = platform::ticks();
     bool progress = true;
@@ -25,7 +26,8 @@ bool Mover::Loop::serve(Connection& connection) {
         for (int i = 0; i < 2; ++i) {
             const engine::Step step = connection.flows[i].step(context);
             connection.last[i] = step;
-            if (step == engine::Step::idle) continue;
+            if (step == engine::Step::idle)
+                continue;
             const std::uint64_t after = platform::ticks();
             const std::uint64_t took = after - before;
             before = after;
@@ -39,16 +41,19 @@ bool Mover::Loop::serve(Connection& connection) {
                 close_connection(connection, guilty, abi::Error::protocol, abi::Error::peer_gone);
                 return true;
             }
-            if (step != engine::Step::progress) continue;
+            if (step != engine::Step::progress)
+                continue;
             progress = true;
             if (took > kTellAtOnceTicks) {
                 settle(connection);
-                if (took > slow_ticks_) handle_slow_step(connection, took);
+                if (took > slow_ticks_)
+                    handle_slow_step(connection, took);
             }
         }
         any |= progress;
     }
-    if (!progress) connection.deficit = 0;  // idle: what it did not use is gone
+    if (!progress)
+        connection.deficit = 0;  // idle: what it did not use is gone
     for (int i = 0; i < 2; ++i) {
         if (used[i] != 0) {
             connection.ends[i]->endpoint().counters.mover_ns.add(platform::ticks_to_ns(used[i]));

@@ -42,7 +42,8 @@ constexpr int kNapMs = 1000;  // backstop
 }  // namespace
 
 void Mover::Loop::heat(Connection& connection) {
-    if (connection.polled) return;
+    if (connection.polled)
+        return;
     connection.polled = true;
     connection.active_ns = now_ns_;
     std::erase(waiting_, &connection);
@@ -80,7 +81,8 @@ bool Mover::Loop::cool(Connection& connection) {
         }
     }
     connection.retry_ns = retry;
-    if (retry != UINT64_MAX) waiting_.push_back(&connection);
+    if (retry != UINT64_MAX)
+        waiting_.push_back(&connection);
     return true;
 }
 
@@ -112,16 +114,20 @@ void Mover::Loop::sleep() {
 
 int Mover::Loop::sleep_limit_ms() const {
     std::uint64_t first = UINT64_MAX;
-    for (const Connection* connection : waiting_) first = std::min(first, connection->retry_ns);
-    if (first == UINT64_MAX) return kNapMs;
-    if (first <= now_ns_) return 0;
+    for (const Connection* connection : waiting_)
+        first = std::min(first, connection->retry_ns);
+    if (first == UINT64_MAX)
+        return kNapMs;
+    if (first <= now_ns_)
+        return 0;
     return static_cast<int>(std::min<std::uint64_t>((first - now_ns_) / 1'000'000 + 1, kNapMs));
 }
 
 void Mover::Loop::retry_due() {
     for (std::size_t i = waiting_.size(); i-- > 0;) {
         Connection* connection = waiting_[i];
-        if (connection->retry_ns <= now_ns_) heat(*connection);  // takes it out of waiting_
+        if (connection->retry_ns <= now_ns_)
+            heat(*connection);  // takes it out of waiting_
     }
 }
 
@@ -143,20 +149,23 @@ void Mover::Loop::look_at_doorbells(int timeout_ms) {
 // Takes what a session's partition has rung for.
 void Mover::Loop::answer(std::uint32_t session) {
     const auto found = sessions_.find(session);
-    if (found == sessions_.end() || !found->second.doorbell) return;
+    if (found == sessions_.end() || !found->second.doorbell)
+        return;
     Session& it = found->second;
     if (it.doorbell->socket().drain() == platform::WakeupSocket::Drained::peer_gone) {
         // The partition closed its end; its session's end comes by the control connection.
         (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, it.doorbell->socket().fd(), nullptr);
     }
     it.doorbell->waiter().take([&](std::uint32_t bit) {
-        if (bit >= it.ends.size() || !it.ends[bit]) return;
+        if (bit >= it.ends.size() || !it.ends[bit])
+            return;
         End& end = *it.ends[bit];
-        // SYNC(served-by): acquire, pairs with Mover::connect. `connection` is read only here, where
-        // it is this mover's own.
+        // SYNC(served-by): acquire, pairs with Mover::connect. `connection` is read only here,
+        // where it is this mover's own.
         Mover* const server = end.served_by.load(std::memory_order_acquire);
         if (server == owner_) {
-            if (end.connection != nullptr) heat(*end.connection);
+            if (end.connection != nullptr)
+                heat(*end.connection);
         } else if (server != nullptr &&
                    !end.poke_pending.exchange(true, std::memory_order_acq_rel)) {
             // One poke at a time: a partition that rings without end fills no queue.

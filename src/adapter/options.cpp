@@ -20,9 +20,9 @@ namespace causeway::adapter {
 namespace {
 
 constexpr unsigned kMostMovers = 64;
-constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 30;    // by default
-constexpr std::uint64_t kSmallestSize = 4096;                    // that can be asked for
-constexpr std::uint64_t kLargestSize = std::uint64_t{1} << 50;   // a negative number is beyond it
+constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 30;   // by default
+constexpr std::uint64_t kSmallestSize = 4096;                   // that can be asked for
+constexpr std::uint64_t kLargestSize = std::uint64_t{1} << 50;  // a negative number is beyond it
 
 constexpr char kExamples[] = R"(Examples:
   causewayd
@@ -39,9 +39,9 @@ Result<unsigned> parse_number(std::string_view text) {
     unsigned number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (error != std::errc() || end != text.data() + text.size() || text.empty()) {
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("'{}' is no core number: give a list like 0,2 or 0-3",
-                                printable(text)));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("'{}' is no core number: give a list like 0,2 or 0-3", printable(text)));
     }
     return number;
 }
@@ -62,9 +62,8 @@ std::uint32_t default_movers() {
 Result<void> check_size(const char* option, std::uint64_t bytes) {
     if (bytes >= kSmallestSize && bytes <= kLargestSize)
         return {};
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("{}: {} bytes; take {} to {}", option, bytes, kSmallestSize,
-                            kLargestSize));
+    return fail(ErrorCode::invalid_argument, fmt::format("{}: {} bytes; take {} to {}", option,
+                                                         bytes, kSmallestSize, kLargestSize));
 }
 
 Result<void> check(DaemonOptions& options, const std::string& cores) {
@@ -123,9 +122,10 @@ std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const
     std::string cores;
     bool json = false;
 
-    CLI::App app{"The adapter of the Causeway fabric: moves data between the partitions of this "
-                 "host.\n",
-                 "causewayd"};
+    CLI::App app{
+        "The adapter of the Causeway fabric: moves data between the partitions of this "
+        "host.\n",
+        "causewayd"};
     app.footer(kExamples);
     app.set_version_flag("--version", fmt::format("causewayd {}", kVersion));
     app.add_option("--runtime-dir", server.runtime_directory,

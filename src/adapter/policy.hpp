@@ -33,8 +33,7 @@ public:
 // Without a policy file: every attached partition may connect to every other, through the adapter.
 class DefaultPolicy : public Policy {
 public:
-    [[nodiscard]] Decision may_connect(const Party& from, const Party& to,
-                                       std::string_view service,
+    [[nodiscard]] Decision may_connect(const Party& from, const Party& to, std::string_view service,
                                        abi::Executor wanted) const override;
 };
 

@@ -71,22 +71,23 @@ private:
 
 Result<void> check_register_request(const abi::RegisterRequest& request) {
     if (request.size == 0 || request.size % platform::kPage != 0 || request.size > abi::kMaxRegion)
-        return refuse(fmt::format("a region of {} bytes: the size must be a multiple of {}, at "
-                                  "least that, and at most {}",
-                                  request.size, platform::kPage, abi::kMaxRegion));
+        return refuse(
+            fmt::format("a region of {} bytes: the size must be a multiple of {}, at "
+                        "least that, and at most {}",
+                        request.size, platform::kPage, abi::kMaxRegion));
     const std::uint64_t parts = (request.size + abi::kRegionPart - 1) / abi::kRegionPart;
     if (request.parts != parts)
         return refuse(fmt::format("a region of {} bytes has {} parts of at most {} bytes, not {}",
                                   request.size, parts, abi::kRegionPart, request.parts));
     if (request.part >= request.parts)
-        return refuse(fmt::format("part {} of {}: parts are numbered from 0", request.part,
-                                  request.parts));
+        return refuse(
+            fmt::format("part {} of {}: parts are numbered from 0", request.part, request.parts));
     if ((request.rights & ~abi::right::kAll) != 0)
         return refuse(fmt::format("rights {:#x} contain unknown bits: known are {:#x}",
                                   request.rights, abi::right::kAll));
     if (request.reserved != 0)
-        return refuse(fmt::format("the reserved field holds {}: it must be zero",
-                                  request.reserved));
+        return refuse(
+            fmt::format("the reserved field holds {}: it must be zero", request.reserved));
     if (request.address > UINT64_MAX - request.size)
         return refuse(fmt::format("{} bytes at address {:#x} go past the end of the address space",
                                   request.size, request.address));
@@ -122,18 +123,19 @@ Result<RegionFile> check_region_file(const abi::RegisterRequest& request,
     const std::uint64_t page =
         huge ? static_cast<std::uint64_t>(facts.st_blksize) : platform::kPage;
     if (page == 0 || size % page != 0 || abi::kRegionPart % page != 0)
-        return refuse(fmt::format("the memory file has {} bytes in pages of {}: a part must "
-                                  "consist of whole pages, and pages be at most {} bytes",
-                                  size, page, abi::kRegionPart));
+        return refuse(
+            fmt::format("the memory file has {} bytes in pages of {}: a part must "
+                        "consist of whole pages, and pages be at most {} bytes",
+                        size, page, abi::kRegionPart));
     const std::uint64_t allocated = static_cast<std::uint64_t>(facts.st_blocks) * 512;
     if (allocated < size)
-        return refuse(fmt::format("only {} of the memory file's {} bytes are allocated: fill it "
-                                  "first (MADV_POPULATE_WRITE), so that it is charged to you",
-                                  allocated, size));
+        return refuse(
+            fmt::format("only {} of the memory file's {} bytes are allocated: fill it "
+                        "first (MADV_POPULATE_WRITE), so that it is charged to you",
+                        allocated, size));
     RegionFile file;
     file.fd = std::move(descriptor);
-    file.key = {static_cast<std::uint64_t>(facts.st_dev),
-                static_cast<std::uint64_t>(facts.st_ino)};
+    file.key = {static_cast<std::uint64_t>(facts.st_dev), static_cast<std::uint64_t>(facts.st_ino)};
     file.size = size;
     file.page = page;
     return file;

@@ -46,9 +46,8 @@ Answer handle(Call& call) {
                                     control::request_name(call.header.type)));
         }
         if (handler.takes == Takes::nothing && call.descriptor) {
-            return fail(ErrorCode::protocol,
-                        fmt::format("{} came with a descriptor but takes none",
-                                    control::request_name(call.header.type)));
+            return fail(ErrorCode::protocol, fmt::format("{} came with a descriptor but takes none",
+                                                         control::request_name(call.header.type)));
         }
         return handler.run(call);
     }

@@ -64,9 +64,9 @@ Result<void> check_executor(std::uint32_t wanted) {
 Result<std::pair<Partition*, std::uint32_t>> find_service(Fabric& fabric, const Target& target) {
     Partition* partition = fabric.find(target.partition);
     if (partition == nullptr) {
-        return fail(ErrorCode::not_found,
-                    fmt::format("partition '{}' is not attached to this adapter",
-                                target.partition));
+        return fail(
+            ErrorCode::not_found,
+            fmt::format("partition '{}' is not attached to this adapter", target.partition));
     }
     const auto service = partition->services.find(target.service);
     if (service == partition->services.end()) {
@@ -145,9 +145,9 @@ Answer connect(Call& call) {
     Partition& peer = *found->first;
     const std::uint32_t listener_id = found->second;
     Listener& listener = peer.listeners.at(listener_id);
-    const Decision decision =
-        fabric.policy().may_connect({partition.name, partition.entrance}, {peer.name, peer.entrance},
-                                    target.service, static_cast<abi::Executor>(request.executor));
+    const Decision decision = fabric.policy().may_connect(
+        {partition.name, partition.entrance}, {peer.name, peer.entrance}, target.service,
+        static_cast<abi::Executor>(request.executor));
     if (!decision.allowed) {
         fabric.count_refusal();
         return fail(ErrorCode::denied,

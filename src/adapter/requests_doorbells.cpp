@@ -12,9 +12,9 @@ namespace {
 constexpr std::uint64_t kFilesPerDoorbell = 2;
 
 tl::unexpected<Error> open_already(const char* what) {
-    return fail(ErrorCode::wrong_state,
-                fmt::format("the {} doorbell of this partition is open already: it is there once",
-                            what));
+    return fail(
+        ErrorCode::wrong_state,
+        fmt::format("the {} doorbell of this partition is open already: it is there once", what));
 }
 
 Result<std::shared_ptr<Doorbell>> make_doorbell(Fabric& fabric, Partition& partition) {
@@ -37,9 +37,9 @@ Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellR
     Partition& partition = *call.partition;
     const auto kind = static_cast<abi::DoorbellKind>(request.kind);
     if (kind != abi::DoorbellKind::mover && request.index != 0) {
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("doorbell index {}: only a mover's doorbell has one",
-                                request.index));
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("doorbell index {}: only a mover's doorbell has one", request.index));
     }
     switch (kind) {
         case abi::DoorbellKind::events: {

@@ -78,8 +78,7 @@ void undo(Fabric& fabric, Partition& partition, const Creation& creation) {
     fabric.give_mappings(1);
 }
 
-Result<Reply> finish(Fabric& fabric, const Creation& creation,
-                     Result<std::shared_ptr<End>>& made) {
+Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::shared_ptr<End>>& made) {
     Partition* partition = fabric.find(creation.session);
     if (partition == nullptr) {
         fabric.give_mappings(1);
@@ -165,14 +164,13 @@ Answer disconnect(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::DisconnectRequest>(call.bytes));
     if (request.reserved != 0)
         return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
-    CW_TRY_ASSIGN(const QueuePair* pair, call.fabric.queue_pair_of(*call.partition,
-                                                                   request.queue_pair));
+    CW_TRY_ASSIGN(const QueuePair* pair,
+                  call.fabric.queue_pair_of(*call.partition, request.queue_pair));
     if (pair->phase == QueuePair::Phase::closing)
         return fail(ErrorCode::wrong_state, "the queue pair is being closed already");
-    call.fabric.remove_queue_pair(request.queue_pair,
-                                  [answer = call.answer_later(), header = call.header] {
-                                      answer(Reply::empty(header));
-                                  });
+    call.fabric.remove_queue_pair(
+        request.queue_pair,
+        [answer = call.answer_later(), header = call.header] { answer(Reply::empty(header)); });
     return std::nullopt;
 }
 

@@ -43,14 +43,13 @@ Result<void> check_quota(const Fabric& fabric, const Partition& partition,
 Result<void> check_order(const Partition& partition, const abi::RegisterRequest& request) {
     if (request.part == 0)
         return {};
-    if (!partition.pending_region ||
-        partition.pending_region->files.size() != request.part) {
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("part {} of {} does not follow: {} parts are there, begin with "
-                                "part 0",
-                                request.part, request.parts,
-                                partition.pending_region ? partition.pending_region->files.size()
-                                                         : 0));
+    if (!partition.pending_region || partition.pending_region->files.size() != request.part) {
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("part {} of {} does not follow: {} parts are there, begin with "
+                        "part 0",
+                        request.part, request.parts,
+                        partition.pending_region ? partition.pending_region->files.size() : 0));
     }
     const abi::RegisterRequest& first = partition.pending_region->first;
     if (first.size != request.size || first.address != request.address ||
@@ -182,8 +181,7 @@ Result<void> start_mapping(Call& call, const abi::RegisterRequest& request) {
 Result<std::shared_ptr<RegisteredRegion>> find_region(const Partition& partition,
                                                       const abi::RegionRequest& request) {
     const auto found = partition.regions.find(request.handle);
-    if (found == partition.regions.end() ||
-        found->second->entry.generation != request.generation) {
+    if (found == partition.regions.end() || found->second->entry.generation != request.generation) {
         return fail(ErrorCode::not_found,
                     fmt::format("partition {} has no region with handle {} and that generation",
                                 partition.name, request.handle));
@@ -211,10 +209,9 @@ Answer register_region(Call& call) {
 Answer deregister_region(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::RegionRequest>(call.bytes));
     CW_TRY(find_region(*call.partition, request));
-    call.fabric.remove_region(*call.partition, request.handle,
-                              [answer = call.answer_later(), header = call.header] {
-                                  answer(Reply::empty(header));
-                              });
+    call.fabric.remove_region(
+        *call.partition, request.handle,
+        [answer = call.answer_later(), header = call.header] { answer(Reply::empty(header)); });
     return std::nullopt;
 }
 

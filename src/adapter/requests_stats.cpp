@@ -140,9 +140,9 @@ Reply region_rows(const Call& call, std::uint32_t cursor) {
     };
     // One's own are numbered by their handles, all of them by their network IDs.
     const Partition* only = call.restricted_to();
-    const std::uint32_t next =
-        only != nullptr ? collect(only->regions, cursor, rows, kMapKey, fill)
-                        : collect(call.fabric.regions(), cursor, rows, kMapKey, fill);
+    const std::uint32_t next = only != nullptr
+                                   ? collect(only->regions, cursor, rows, kMapKey, fill)
+                                   : collect(call.fabric.regions(), cursor, rows, kMapKey, fill);
     return page(call.header, rows, next);
 }
 
@@ -209,10 +209,9 @@ void queue_pair_rows(Call& call, std::uint32_t cursor) {
                                       return fill(*fabric.queue_pair(id), row);
                                   });
     } else {
-        collected->next = collect(fabric.queue_pairs(), cursor, collected->rows, kMapKey,
-                                  [&](const auto& entry, abi::QueuePairRow& row) {
-                                      return fill(entry.second, row);
-                                  });
+        collected->next = collect(
+            fabric.queue_pairs(), cursor, collected->rows, kMapKey,
+            [&](const auto& entry, abi::QueuePairRow& row) { return fill(entry.second, row); });
     }
     for (std::uint32_t i = 0; i < fabric.mover_count(); ++i) {
         fabric.mover(i).run([collected, i] {

@@ -83,8 +83,7 @@ int Server::next_timeout_ms() const {
             continue;
         // The front may have attached meanwhile; then this is a look too many, no more.
         const auto session = sessions_.find(door->unattached.front());
-        const std::uint64_t since =
-            session == sessions_.end() ? 0 : session->second->accepted_ns;
+        const std::uint64_t since = session == sessions_.end() ? 0 : session->second->accepted_ns;
         soonest = std::min(soonest, since + options_.attach_patience_ns);
     }
     int timeout = accepting_paused_ ? kPausedLookMs : -1;

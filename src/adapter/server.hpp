@@ -86,11 +86,9 @@ private:
     void answer(Session& session, const abi::Header& header, Answer answer);
     void send(Session& session, const abi::Header& header, const Result<Reply>& reply);
     void read_again(Session& session);
-    void close_stray(std::uint32_t id, const std::shared_ptr<Door>& door,
-                     platform::UniqueFd stray);
+    void close_stray(std::uint32_t id, const std::shared_ptr<Door>& door, platform::UniqueFd stray);
     // Runs `work` on a thread of the door's own, then what it returns (if anything) back here.
-    void do_aside(const std::shared_ptr<Door>& door,
-                  std::function<std::function<void()>()> work);
+    void do_aside(const std::shared_ptr<Door>& door, std::function<std::function<void()>()> work);
     [[nodiscard]] LateReply answer_later(Session& session, const abi::Header& header);
     void end_session(std::uint32_t id, const std::string& why);
     void complain(Session& session, const std::string& text);

@@ -47,9 +47,8 @@ void Server::admit(const std::shared_ptr<Door>& door, platform::UniqueFd connect
     session->accepted_ns = platform::monotonic_ns();
     ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
     const auto credentials = platform::peer_credentials(connection.get());
-    auto watch = loop_->add(connection.get(), EPOLLIN, [this, id](std::uint32_t events) {
-        on_readable(id, events);
-    });
+    auto watch = loop_->add(connection.get(), EPOLLIN,
+                            [this, id](std::uint32_t events) { on_readable(id, events); });
     if (!credentials || !watch) {
         log_->warn("entrance {}: a connection cannot be served: {}", door->entrance->label(),
                    credentials ? watch.error().text : credentials.error().text);
@@ -68,7 +67,9 @@ void Server::admit(const std::shared_ptr<Door>& door, platform::UniqueFd connect
     sessions_.emplace(id, std::move(session));
 }
 
-void Server::leave_unattached(Session& session) { std::erase(session.door->unattached, session.id); }
+void Server::leave_unattached(Session& session) {
+    std::erase(session.door->unattached, session.id);
+}
 
 void Server::drop_oldest_unattached(Door& door) {
     const std::uint32_t id = door.unattached.front();

@@ -112,7 +112,8 @@ Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
     CW_TRY(store_text(reply.name, name));
     CW_TRY(store_text(reply.adapter_version, kVersion));
     if (!name.empty()) {
-        CW_TRY(fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
+        CW_TRY(
+            fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
     }
     leave_unattached(session);
     session.state = name.empty() ? Session::State::observer : Session::State::partition;
@@ -130,7 +131,8 @@ Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
     }
     if (!name.empty() && session.door->complaints.allow(platform::monotonic_ns())) {
         log_->info("{}: attached by entrance {} (pid {}, uid {})", session.label(),
-                   session.door->entrance->label(), session.credentials.pid, session.credentials.uid);
+                   session.door->entrance->label(), session.credentials.pid,
+                   session.credentials.uid);
     }
     return Reply::of(reply);
 }

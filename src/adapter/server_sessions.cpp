@@ -68,29 +68,34 @@ void Server::take(Session& session, Result<control::IncomingRequest> request) {
 void Server::take_aside(Session& session) {
     session.aside = true;
     read_again(session);
-    do_aside(session.door, [this, id = session.id, door = session.door,
-                            socket = session.socket]() -> std::function<void()> {
-        auto buffer = std::make_shared<std::vector<std::byte>>(abi::kMaxMessage);
-        auto request = std::make_shared<Result<control::IncomingRequest>>(
-            control::receive_request(socket->get(), *buffer));
-        return [this, id, door, buffer, request] {
-            const auto found = sessions_.find(id);
-            if (found != sessions_.end()) {
-                found->second->aside = false;
-                read_again(*found->second);
-                take(*found->second, std::move(*request));
-            } else if (*request && (*request)->descriptor) {
-                close_stray(id, door, std::move((*request)->descriptor));
-            }
-        };
-    });
+    do_aside(session.door,
+             [this, id = session.id, door = session.door,
+              socket = session.socket]() -> std::function<void()> {
+                 auto buffer = std::make_shared<std::vector<std::byte>>(abi::kMaxMessage);
+                 auto request = std::make_shared<Result<control::IncomingRequest>>(
+                     control::receive_request(socket->get(), *buffer));
+                 return [this, id, door, buffer, request] {
+                     const auto found = sessions_.find(id);
+                     if (found != sessions_.end()) {
+                         found->second->aside = false;
+                         read_again(*found->second);
+                         take(*found->second, std::move(*request));
+                     } else if (*request && (*request)->descriptor) {
+                         close_stray(id, door, std::move((*request)->descriptor));
+                     }
+                 };
+             });
 }
 
 void Server::serve(Session& session, control::IncomingRequest request) {
     const std::uint32_t id = session.id;
     const std::shared_ptr<Door> door = session.door;
     const abi::Header header = request.header;
-    Call call{*fabric_, fabric_->find(id), header, request.bytes, std::move(request.descriptor),
+    Call call{*fabric_,
+              fabric_->find(id),
+              header,
+              request.bytes,
+              std::move(request.descriptor),
               [this, &session, header] { return answer_later(session, header); }};
     if (request.fault) {
         answer(session, header, tl::unexpected(std::move(*request.fault)));
@@ -183,8 +188,8 @@ LateReply Server::answer_later(Session& session, const abi::Header& header) {
 
 void Server::complain(Session& session, const std::string& text) {
     // Who has not attached may come again and again: all of an entrance share one limit.
-    RateLimit& limit = session.state == Session::State::unattached ? session.door->complaints
-                                                                   : session.complaints;
+    RateLimit& limit =
+        session.state == Session::State::unattached ? session.door->complaints : session.complaints;
     if (limit.allow(platform::monotonic_ns()))
         log_->info("{}: {}", session.label(), text);
 }

@@ -39,8 +39,9 @@ void SideThreads::post(std::function<void()> task) {
     {
         const std::lock_guard lock(state_->mutex);
         state_->waiting.push_back(std::move(task));
-        // A thread that is not inside a task comes back for this one.
-        if (state_->threads > state_->running || state_->threads == state_->most)
+        // Threads that are not inside a task come back for what waits.
+        if (state_->waiting.size() <= state_->threads - state_->running ||
+            state_->threads == state_->most)
             return;
         ++state_->threads;
     }

@@ -11,6 +11,11 @@ constexpr std::uint32_t kMaxUses = 1U << 16;
     return length <= region.length && offset <= region.length - length;
 }
 
+// On integers: a wrong base is the inserter's mistake, not undefined behaviour here.
+[[nodiscard]] std::byte* at(const Region& region, std::uint64_t offset) noexcept {
+    return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(region.base) + offset);
+}
+
 }  // namespace
 
 std::optional<std::uint32_t> RegionTable::insert(Region& region) noexcept {
@@ -31,7 +36,8 @@ std::optional<std::uint32_t> RegionTable::insert(Region& region) noexcept {
 }
 
 void RegionTable::remove(const Region& region) noexcept {
-    if (find(region.handle) != &region) return;
+    if (find(region.handle) != &region)
+        return;
     (*slots_)[(region.handle & 0xffff) - 1].region.store(nullptr, std::memory_order_release);
 }
 
@@ -50,7 +56,7 @@ bool RegionTable::translate_local(std::uint32_t handle, std::uint64_t address, s
     std::uint64_t offset = 0;
     if (region == nullptr || !inside(*region, address, length, offset))
         return false;
-    out = {region->base + offset, region};
+    out = {at(*region, offset), region};
     return true;
 }
 
@@ -68,7 +74,7 @@ bool RegionTable::translate_remote(const abi::AddressSegment& remote, std::uint6
     std::uint64_t offset = 0;
     if (region == nullptr || !inside(*region, remote.address, length, offset))
         return false;
-    out = {region->base + offset, region};
+    out = {at(*region, offset), region};
     return true;
 }
 

@@ -282,8 +282,8 @@ Result<Received> receive_message(int fd, std::span<std::byte> buffer, Blocking b
         const bool cut = (header.msg_flags & MSG_CTRUNC) != 0;
         received.too_many = count > 1 || (cut && count == 1);
         received.descriptor_lost = cut && count == 0;
-        // An empty message with a descriptor is handed on: closing a stranger's file may hang, which
-        // is for the caller to arrange.
+        // An empty message with a descriptor is handed on: closing a stranger's file may hang,
+        // which is for the caller to arrange.
         if (size == 0 && !received.descriptor)
             return fail(ErrorCode::peer_gone, "the other end closed the connection");
         return received;

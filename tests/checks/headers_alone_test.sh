@@ -1,6 +1,6 @@
 #!/bin/bash
 # Every header compiles by itself, twice in one file, with the flags that matter; causeway.h also as C11.
-# timeout: 600
+# timeout: 900
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 cd "$CAUSEWAY_SOURCE"

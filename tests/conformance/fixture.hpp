@@ -1,5 +1,6 @@
 // What every conformance test stands on: a live adapter, two partitions, and queue pairs between
-// them. The suite runs once for each executor that this build has; what it says of one holds of all.
+// them. The suite runs once for each executor that this build has; what it says of one holds of
+// all.
 //
 // Threading: one thread, unless a test starts its own.
 #pragma once
@@ -41,7 +42,8 @@ struct Party {
             const CompletionBatch batch = queue.wait(kWatchdog);
             kept_.assign(batch.begin(), batch.end());
         }
-        if (kept_.empty()) throw std::runtime_error("no completion within the watchdog's time");
+        if (kept_.empty())
+            throw std::runtime_error("no completion within the watchdog's time");
         const Completion first = kept_.front();
         kept_.erase(kept_.begin());
         return first;
@@ -51,7 +53,8 @@ struct Party {
             const CompletionBatch batch = queue.poll();
             kept_.assign(batch.begin(), batch.end());
         }
-        if (kept_.empty()) return std::nullopt;
+        if (kept_.empty())
+            return std::nullopt;
         return next();
     }
     [[nodiscard]] Status status_of(std::uint64_t id) {
@@ -63,11 +66,13 @@ struct Party {
     [[nodiscard]] bool quiet() { return kept_.empty() && queue.poll().empty(); }
 
     void fill(std::size_t offset, std::size_t length, std::uint32_t seed) const {
-        for (std::size_t i = 0; i < length; ++i) memory.data()[offset + i] = pattern(seed, i);
+        for (std::size_t i = 0; i < length; ++i)
+            memory.data()[offset + i] = pattern(seed, i);
     }
     [[nodiscard]] bool holds(std::size_t offset, std::size_t length, std::uint32_t seed) const {
         for (std::size_t i = 0; i < length; ++i) {
-            if (memory.data()[offset + i] != pattern(seed, i)) return false;
+            if (memory.data()[offset + i] != pattern(seed, i))
+                return false;
         }
         return true;
     }
@@ -106,8 +111,7 @@ protected:
         const auto begun = pair.a.connect(target, std::chrono::seconds(0));
         EXPECT_TRUE(begun || begun.error().code == ErrorCode::timed_out) << begun.error().text;
         listener.accept(pair.b, kWatchdog).value();
-        while (pair.a.state() == QueuePair::State::connecting) {
-        }
+        while (pair.a.state() == QueuePair::State::connecting) {}
         EXPECT_EQ(pair.a.state(), QueuePair::State::connected);
         EXPECT_EQ(pair.a.executor(), GetParam());
         return pair;

@@ -60,8 +60,10 @@ TEST_P(Queues, AFullQueueSaysSo) {
     other.a.post_send(a.memory.slice(0, 64), 21).value();
     EXPECT_EQ(a.status_of(21), Status::success);
     EXPECT_EQ(b.status_of(20), Status::success);
-    for (std::uint64_t i = 0; i < 8; ++i) pair.b.post_receive(b.memory.slice(0, 64), i).value();
-    for (std::uint64_t i = 0; i < 8; ++i) EXPECT_EQ(a.status_of(i), Status::success);
+    for (std::uint64_t i = 0; i < 8; ++i)
+        pair.b.post_receive(b.memory.slice(0, 64), i).value();
+    for (std::uint64_t i = 0; i < 8; ++i)
+        EXPECT_EQ(a.status_of(i), Status::success);
 }
 
 TEST_P(Queues, UnsignaledPostsCompleteOnlyWhenTheyFail) {
@@ -70,16 +72,18 @@ TEST_P(Queues, UnsignaledPostsCompleteOnlyWhenTheyFail) {
     unsignaled.signaled = false;
     for (int i = 0; i < 1000; ++i) {
         while (true) {
-            const auto posted = pair.a.post_write(a.memory.slice(0, 64), b.memory.remote(), 1,
-                                                  unsignaled);
-            if (posted) break;
+            const auto posted =
+                pair.a.post_write(a.memory.slice(0, 64), b.memory.remote(), 1, unsignaled);
+            if (posted)
+                break;
             ASSERT_EQ(posted.error().code, ErrorCode::again);
         }
     }
     const auto post_last = [&](Remote where, std::uint64_t id, PostOptions options) {
         while (true) {
             const auto posted = pair.a.post_write(a.memory.slice(0, 64), where, id, options);
-            if (posted) return;
+            if (posted)
+                return;
             ASSERT_EQ(posted.error().code, ErrorCode::again);
         }
     };
@@ -94,13 +98,16 @@ TEST_P(Queues, TwoHundredQueuePairsOnOneCompletionQueue) {
     std::vector<Pair> pairs;
     for (int i = 0; i < 200; ++i) {
         pairs.push_back(connect(a, b, Patience::block(), 8));
-        pairs.back().b.post_receive(b.memory.slice(static_cast<std::size_t>(i) * 64, 64),
-                                    static_cast<std::uint64_t>(i))
+        pairs.back()
+            .b
+            .post_receive(b.memory.slice(static_cast<std::size_t>(i) * 64, 64),
+                          static_cast<std::uint64_t>(i))
             .value();
     }
     for (int round = 0; round < 5; ++round) {
         for (std::size_t i = 0; i < pairs.size(); ++i) {
-            const auto number = static_cast<std::uint32_t>(i + 1000U * static_cast<unsigned>(round));
+            const auto number =
+                static_cast<std::uint32_t>(i + 1000U * static_cast<unsigned>(round));
             std::memcpy(a.memory.data() + i * 64, &number, sizeof number);
             pairs[i].a.post_send(a.memory.slice(i * 64, 4), i).value();
         }
@@ -124,7 +131,8 @@ TEST_P(Queues, BlockedWaiterIsWoken) {
     for (int i = 0; i < 50; ++i) {
         pair.b.post_receive(b.memory.slice(0, 64), 1).value();
         std::thread sender([&] {
-            if (i % 2 == 0) std::this_thread::yield();
+            if (i % 2 == 0)
+                std::this_thread::yield();
             pair.a.post_send(a.memory.slice(0, 8), 2).value();
         });
         const CompletionBatch batch = b.queue.wait(kWatchdog, Wait::block);
@@ -138,7 +146,8 @@ TEST_P(Queues, DescriptorOfTheQueueWakesAnEventLoop) {
     Pair pair = connect();
     for (int i = 0; i < 20; ++i) {
         pair.b.post_receive(b.memory.slice(0, 64), 1).value();
-        while (b.queue.arm()) ASSERT_TRUE(b.queue.poll().empty());
+        while (b.queue.arm())
+            ASSERT_TRUE(b.queue.poll().empty());
         pair.a.post_send(a.memory.slice(0, 8), 2).value();
         pollfd entry{b.queue.fd(), POLLIN, 0};
         ASSERT_EQ(::poll(&entry, 1, 20'000), 1) << "round " << i;

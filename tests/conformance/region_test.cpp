@@ -37,8 +37,7 @@ TEST_P(Regions, DeregisteringDuringAMoveEndsIt) {
         Region target = b.partition.allocate(kLarge, Access::remote_write).value();
         source.data()[0] = std::byte{1};
         pair.a.post_write(source.slice(0, kLarge), target.remote(), 1).value();
-        while (reinterpret_cast<std::atomic<std::uint8_t>*>(target.data())->load() == 0) {
-        }
+        while (reinterpret_cast<std::atomic<std::uint8_t>*>(target.data())->load() == 0) {}
         target.close().value();
         const Status status = a.status_of(1);
         EXPECT_TRUE(status == Status::remote_access || status == Status::success);

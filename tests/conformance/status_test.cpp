@@ -39,8 +39,7 @@ TEST_P(Statuses, LocalRegionThatIsGone) {
     Pair pair = connect();
     Region gone = a.partition.allocate(1 << 16, Access::local).value();
     pair.a.post_send(gone.slice(0, 5000), 1).value();  // waits for a receive
-    while (b.quiet() && pair.a.state() != QueuePair::State::connected) {
-    }
+    while (b.quiet() && pair.a.state() != QueuePair::State::connected) {}
     gone.close().value();
     pair.b.post_receive(b.memory.slice(0, 5000), 2).value();
     EXPECT_EQ(a.status_of(1), Status::local_protection);
@@ -80,7 +79,8 @@ TEST_P(Statuses, RemoteAccessWithAnythingWrong) {
     EXPECT_EQ(a.status_of(1), Status::remote_access) << "read without the right";
     pair.a.post_append(a.memory.slice(0, 64), writable.remote(), 2).value();
     EXPECT_EQ(a.status_of(2), Status::remote_access) << "append without the right";
-    for (std::size_t i = 0; i < 8192; ++i) ASSERT_EQ(writable.data()[i], std::byte{0});
+    for (std::size_t i = 0; i < 8192; ++i)
+        ASSERT_EQ(writable.data()[i], std::byte{0});
     pair.a.post_write(a.memory.slice(0, 64), good, 3).value();
     EXPECT_EQ(a.status_of(3), Status::success);
 }
@@ -123,7 +123,8 @@ TEST_P(Statuses, FenceIsFlushedAfterAFailure) {
     PostOptions fenced;
     fenced.fence = true;
     const Remote nowhere{1, 1, 1};
-    for (int i = 0; i < 4; ++i) pair.b.post_receive(b.memory.slice(0, 64), 50).value();
+    for (int i = 0; i < 4; ++i)
+        pair.b.post_receive(b.memory.slice(0, 64), 50).value();
     pair.a.post_send(a.memory.slice(0, 8), 1, fenced).value();
     pair.a.post_write(a.memory.slice(0, 8), nowhere, 2).value();
     pair.a.post_send(a.memory.slice(0, 8), 3).value();          // no fence: goes
@@ -137,8 +138,10 @@ TEST_P(Statuses, FenceIsFlushedAfterAFailure) {
 
 TEST_P(Statuses, PeerThatLeaves) {
     Pair pair = connect();
-    for (std::uint64_t i = 0; i < 5; ++i) pair.a.post_receive(a.memory.slice(0, 64), i).value();
-    for (std::uint64_t i = 5; i < 9; ++i) pair.a.post_send(a.memory.slice(0, 64), i).value();
+    for (std::uint64_t i = 0; i < 5; ++i)
+        pair.a.post_receive(a.memory.slice(0, 64), i).value();
+    for (std::uint64_t i = 5; i < 9; ++i)
+        pair.a.post_send(a.memory.slice(0, 64), i).value();
     pair.b.close();
     std::set<std::uint64_t> ended;
     for (int i = 0; i < 9; ++i) {

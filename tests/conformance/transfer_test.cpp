@@ -13,7 +13,8 @@ protected:
         const auto end = std::chrono::steady_clock::now() + kWatchdog;
         while (std::chrono::steady_clock::now() < end) {
             for (Party* party : {&a, &b}) {
-                if (auto c = party->try_next()) return *c;
+                if (auto c = party->try_next())
+                    return *c;
             }
         }
         throw std::runtime_error("no completion within the watchdog's time");
@@ -62,8 +63,8 @@ TEST_P(Transfer, ImmediateTellsThePeer) {
     for (const std::uint32_t size : {0U, 16U, 100'000U}) {
         a.fill(0, size, 5);
         pair.b.post_receive(b.memory.slice(0, 64), 1).value();
-        pair.a.post_write(a.memory.slice(0, size), b.memory.remote(1 << 20), 2,
-                          Immediate{0xdeadbeef})
+        pair.a
+            .post_write(a.memory.slice(0, size), b.memory.remote(1 << 20), 2, Immediate{0xdeadbeef})
             .value();
         const Completion c = b.next();
         ASSERT_EQ(c.status(), Status::success);
@@ -105,7 +106,8 @@ TEST_P(Transfer, GatherAndScatterListsOfUpTo32Slices) {
         ASSERT_EQ(a.status_of(2), Status::success);
         ASSERT_EQ(b.next().length(), want.size());
         std::vector<std::byte> got;
-        for (const Slice& s : scatter) got.insert(got.end(), s.data(), s.data() + s.size());
+        for (const Slice& s : scatter)
+            got.insert(got.end(), s.data(), s.data() + s.size());
         ASSERT_EQ(got, want) << "round " << round;
     }
     const std::vector<Slice> many(33, a.memory.slice(0, 1));
@@ -125,16 +127,19 @@ TEST_P(Transfer, AppendsOfSeveralWritersAreContiguousAndWhole) {
         std::byte mark;
     } writers[] = {{a, first.a, std::byte{1}}, {c, second.a, std::byte{2}}};
     std::vector<std::uint32_t> lengths;
-    for (int i = 0; i < kEach; ++i) lengths.push_back(8 + static_cast<std::uint32_t>(i * 37 % 1500));
-    for (auto& w : writers) std::memset(w.party.memory.data(), static_cast<int>(w.mark), 4096);
+    for (int i = 0; i < kEach; ++i)
+        lengths.push_back(8 + static_cast<std::uint32_t>(i * 37 % 1500));
+    for (auto& w : writers)
+        std::memset(w.party.memory.data(), static_cast<int>(w.mark), 4096);
     std::vector<int> marks(1 << 20, 0);
     int posted = 0;
     for (int i = 0; i < kEach; i += 50) {
         for (int k = i; k < i + 50; ++k) {
             for (auto& w : writers) {
                 const auto length = lengths[static_cast<std::size_t>(k)];
-                w.pair.post_append(w.party.memory.slice(0, length), log.remote(),
-                                   static_cast<std::uint64_t>(k))
+                w.pair
+                    .post_append(w.party.memory.slice(0, length), log.remote(),
+                                 static_cast<std::uint64_t>(k))
                     .value();
             }
         }
@@ -163,7 +168,8 @@ TEST_P(Transfer, LargeMovesDoNotHoldUpSmallOnes) {
     constexpr std::size_t kLarge = 96 << 20;
     Region source = a.partition.allocate(kLarge, Access::local).value();
     Region target = b.partition.allocate(kLarge, Access::remote_write).value();
-    for (std::size_t i = 0; i < kLarge; i += 64) source.data()[i] = Party::pattern(3, i);
+    for (std::size_t i = 0; i < kLarge; i += 64)
+        source.data()[i] = Party::pattern(3, i);
     Pair large = connect();
     Pair small = connect();
     large.a.post_write(source.slice(0, kLarge), target.remote(), 1000).value();

@@ -1,5 +1,5 @@
-// The adapter is killed. Its clients get a clear end, soon and of everything; a new adapter starts in
-// the same directory and serves.
+// The adapter is killed. Its clients get a clear end, soon and of everything; a new adapter starts
+// in the same directory and serves.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -41,8 +41,7 @@ void expect_each_once(CompletionQueue& queue, std::vector<int> wanted, Wait how)
     std::size_t left = wanted.size();
     while (left != 0) {
         const CompletionBatch batch = queue.wait(60s, how);
-        ASSERT_FALSE(batch.empty()) << left << " descriptors did not end; "
-                                    << name(batch.error());
+        ASSERT_FALSE(batch.empty()) << left << " descriptors did not end; " << name(batch.error());
         for (const Completion& done : batch) {
             ASSERT_LT(done.id(), wanted.size());
             ASSERT_EQ(wanted[done.id()]++, 0) << "descriptor " << done.id() << " ended twice";
@@ -106,8 +105,7 @@ TEST(AdapterCrash, EveryCallSaysThatItHasGone) {
     // Posting makes no system call: it says so, or the descriptor is flushed.
     if (world.a_pair.post_send(world.a_memory.slice(0, 8), 0).has_value())
         expect_each_once(world.a_queue, {0}, Wait::adaptive);
-    EXPECT_EQ(code(world.a_pair.post_send(world.a_memory.slice(0, 8), 0)),
-              ErrorCode::adapter_gone);
+    EXPECT_EQ(code(world.a_pair.post_send(world.a_memory.slice(0, 8), 0)), ErrorCode::adapter_gone);
     EXPECT_EQ(code(Partition::attach("c", {adapter.socket()})), ErrorCode::no_adapter);
     // Its memory is still the partition's own.
     std::memset(world.a_memory.data(), 1, world.a_memory.size());

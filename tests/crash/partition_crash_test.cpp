@@ -60,13 +60,13 @@ private:
     pid_t pid_ = -1;
 };
 
-// The victim: connects to the survivor, tells it a region, and then posts whatever there is room for.
+// The victim: connects to the survivor, tells it a region, and then posts whatever there is room
+// for.
 void keep_busy(const std::string& socket, Remote target) {
     auto partition = Partition::attach("victim", {socket}).value();
-    auto memory = partition
-                      .allocate(2 * kLarge, Access::remote_read | Access::remote_write |
-                                                Access::append)
-                      .value();
+    auto memory =
+        partition.allocate(2 * kLarge, Access::remote_read | Access::remote_write | Access::append)
+            .value();
     auto queue = partition.create_completion_queue(256).value();
     auto pair = partition.create_queue_pair({.completions = queue}).value();
     for (std::uint64_t i = 0; i < 16; ++i)
@@ -132,7 +132,8 @@ protected:
         : adapter(LiveAdapter::Kind::program),
           idle(adapter.settled()),
           partition(Partition::attach("survivor", {adapter.socket()}).value()),
-          memory(partition.allocate(2 * kLarge, Access::remote_read | Access::remote_write).value()),
+          memory(
+              partition.allocate(2 * kLarge, Access::remote_read | Access::remote_write).value()),
           queue(partition.create_completion_queue(512).value()),
           listener(partition.listen("door").value()) {
         // The mover's doorbell comes with the first queue pair and stays.
@@ -185,8 +186,8 @@ TEST_F(PartitionCrash, EndsEveryDescriptorOfThePeerExactlyOnce) {
                 dead = true;
             }
             if (told && !dead) {
-                const auto size = static_cast<std::uint32_t>(
-                    random.one_in(3) ? kLarge : random.between(1, 4096));
+                const auto size =
+                    static_cast<std::uint32_t>(random.one_in(3) ? kLarge : random.between(1, 4096));
                 const Slice slice = memory.slice(0, size);
                 const std::uint64_t id = ledger.next();
                 const auto kind = random.below(4);
@@ -198,7 +199,8 @@ TEST_F(PartitionCrash, EndsEveryDescriptorOfThePeerExactlyOnce) {
                     ledger.take_back();
             }
             // Asleep in every other round: the end must wake it.
-            const auto batch = queue.wait(dead ? 1s : 0s, round % 2 == 0 ? Wait::block : Wait::adaptive);
+            const auto batch =
+                queue.wait(dead ? 1s : 0s, round % 2 == 0 ? Wait::block : Wait::adaptive);
             for (const Completion& done : batch) {
                 ledger.end(done);
                 if (HasFatalFailure())

@@ -6,19 +6,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <memory>
+#include <string>
 #include <vector>
 
+#include "support/in_process_adapter.hpp"
+#include "support/lingering.hpp"
 #include "support/neighbour.hpp"
 #include "support/raw_client.hpp"
-#include "support/in_process_adapter.hpp"
 
 namespace causeway {
 namespace {
 
+using test::InProcessAdapter;
 using test::Neighbours;
 using test::RawClient;
 using test::RawSession;
-using test::InProcessAdapter;
 
 constexpr std::uint64_t kRegion = 64 << 10;
 
@@ -28,10 +32,10 @@ protected:
     void expect_baseline() {
         neighbours.exchange();
         EXPECT_TRUE(test::eventually([&] {
-            return test::open_files() == files && test::shared_mappings() == mappings;
+            return test::open_files() <= files && test::shared_mappings() <= mappings;
         })) << test::open_files()
-            << " descriptors, " << files << " before; " << test::shared_mappings()
-            << " mappings, " << mappings << " before";
+            << " descriptors, " << files << " before; " << test::shared_mappings() << " mappings, "
+            << mappings << " before";
     }
 
     InProcessAdapter adapter;
@@ -64,8 +68,8 @@ TEST_F(ControlDescriptors, WhereNoneIsTakenTheyAreRefused) {
         RawSession session(adapter.socket("a"), "a");
         const auto file = test::region_file(kRegion);
         for (int i = 0; i < 100; ++i) {
-            const auto stats = session.client.call(test::stats_request(abi::StatsKind::adapter),
-                                                   file.get());
+            const auto stats =
+                session.client.call(test::stats_request(abi::StatsKind::adapter), file.get());
             EXPECT_EQ(stats->code(), ErrorCode::protocol);
             const auto listen =
                 session.client.call(test::listen_request("s" + std::to_string(i)), file.get());
@@ -134,11 +138,84 @@ TEST_F(ControlDescriptors, HalfRegistrationsCostTheirOwnerOnly) {
             EXPECT_TRUE(session.client.call(request, part.get())->ok()) << i;
             // The file cannot be anybody else's part meanwhile.
             RawSession other(adapter.socket("b"), "b");
-            EXPECT_EQ(other.client.call(test::register_request(abi::kRegionPart), part.get())
-                          ->code(),
-                      ErrorCode::invalid_argument);
+            EXPECT_EQ(
+                other.client.call(test::register_request(abi::kRegionPart), part.get())->code(),
+                ErrorCode::invalid_argument);
         }
     }
+    expect_baseline();
+}
+
+// Descriptors whose closing hangs. Each way in which the adapter comes to drop one: a message with
+// one that is not wanted, with one too many, one that was never read.
+class LingeringDescriptors : public ControlDescriptors {
+protected:
+    // The adapter must not take the message before this process has given up its own end: it would
+    // be this process that waits. While a request is answered late, nothing is read.
+    void send_behind_a_slow_request(RawClient& client, std::span<const int> descriptors) {
+        const auto file = test::region_file(32 << 20);
+        ASSERT_TRUE(client.send(control::bytes_of(test::register_request(32 << 20)),
+                                std::span<const int>(std::array{file.get()})));
+        ASSERT_TRUE(client.send(control::bytes_of(test::stats_request(abi::StatsKind::adapter)),
+                                descriptors));
+    }
+};
+
+TEST_F(LingeringDescriptors, HoldUpNobodyElse) {
+    std::vector<std::unique_ptr<test::Lingering>> lingering;
+    for (int i = 0; i < 6; ++i)
+        lingering.push_back(std::make_unique<test::Lingering>(3600));
+    {
+        RawSession unwanted(adapter.socket("a"), "a");
+        send_behind_a_slow_request(unwanted.client, std::array{lingering[0]->fd()});
+        lingering[0]->give_up();
+        RawSession masses(adapter.socket("b"), "b");
+        send_behind_a_slow_request(masses.client,
+                                   std::array{lingering[1]->fd(), lingering[2]->fd()});
+        lingering[1]->give_up();
+        lingering[2]->give_up();
+        for (int i = 0; i < 20; ++i)
+            neighbours.exchange();
+    }
+    // Left unread, by clients that are gone.
+    for (int i = 3; i < 6; ++i) {
+        RawSession gone(adapter.socket(), "gone" + std::to_string(i));
+        send_behind_a_slow_request(gone.client,
+                                   std::array{lingering[static_cast<std::size_t>(i)]->fd()});
+        gone.client.close();
+        lingering[static_cast<std::size_t>(i)]->give_up();
+    }
+    for (int i = 0; i < 20; ++i)
+        neighbours.exchange();
+    for (auto& each : lingering)
+        each->release();
+    lingering.clear();
+    expect_baseline();
+}
+
+// Through the wake-up socket they would reach a mover.
+TEST_F(LingeringDescriptors, DoNotReachAMover) {
+    test::Lingering lingering(3600);
+    {
+        RawSession session(adapter.socket("a"), "a");
+        const auto opened =
+            session.client.call(test::doorbell_request(abi::DoorbellKind::mover)).value();
+        auto request = control::make<abi::DoorbellRequest>(abi::Request::wakeup_socket);
+        request.doorbell = opened.as<abi::OpenDoorbellReply>().doorbell;
+        auto reply = session.client.call(request).value();
+        ASSERT_TRUE(reply.descriptor.valid());
+        const std::byte wake{1};
+        if (test::send_raw(reply.descriptor.get(), std::span(&wake, 1),
+                           std::array{lingering.fd()})) {
+            lingering.give_up();
+        } else {
+            EXPECT_EQ(errno, EPERM) << "this kernel keeps descriptors away, which is as good";
+        }
+        for (int i = 0; i < 20; ++i)
+            neighbours.exchange();
+    }
+    neighbours.exchange();
+    lingering.release();
     expect_baseline();
 }
 
@@ -148,9 +225,8 @@ TEST_F(ControlDescriptors, HolesHarmNobody) {
         RawSession session(adapter.socket("a"), "a");
         for (int i = 0; i < 20; ++i) {
             const auto file = test::region_file(8 << 20);
-            ASSERT_TRUE(
-                session.client.send(control::bytes_of(test::register_request(8 << 20)),
-                                    std::span<const int>(std::array{file.get()})));
+            ASSERT_TRUE(session.client.send(control::bytes_of(test::register_request(8 << 20)),
+                                            std::span<const int>(std::array{file.get()})));
             ::fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 8 << 20);
             const auto reply = session.client.receive();
             ASSERT_TRUE(reply.has_value());

@@ -1,5 +1,5 @@
-// Descriptors of every kind that nobody honest posts. Each ends: by a completion with the status that
-// it deserves, or with its queue pair. None does more than its poster may.
+// Descriptors of every kind that nobody honest posts. Each ends: by a completion with the status
+// that it deserves, or with its queue pair. None does more than its poster may.
 #include <poll.h>
 
 #include <limits>
@@ -103,16 +103,25 @@ TEST_F(DescriptorHostile, TriesEveryOpcodeWithEveryFlag) {
 
 // The oracle is the specification, computed here in wider numbers.
 TEST_F(DescriptorHostile, ReachesNothingWithExtremeLengthsAndAddresses) {
-    using Wide = unsigned __int128;
+    __extension__ using Wide = unsigned __int128;
     const auto inside = [](std::uint64_t base, std::uint64_t size, std::uint64_t address,
                            std::uint64_t length) {
         return address >= base && Wide(address) + length <= Wide(base) + size;
     };
     const std::uint64_t top = std::numeric_limits<std::uint64_t>::max();
-    const Remote remotes[] = {victim->window(), victim->read_only(), victim->secret(),
-                              {0, 0, 0}, {~0U, ~0U, top}};
-    const std::uint32_t lengths[] = {0,         1,          33,         4096,       65536,
-                                     65537,     0x7fffffff, 0x80000000, 0xffffff00, 0xffffffff};
+    Remote stale = victim->window();
+    stale.generation ^= 1;
+    Remote blank = victim->window();
+    blank.generation = 0;
+    const Remote remotes[] = {victim->window(),
+                              victim->read_only(),
+                              victim->secret(),
+                              {0, 0, 0},
+                              {~0U, ~0U, top},
+                              stale,
+                              blank};
+    const std::uint32_t lengths[] = {0,     1,          33,         4096,       65536,
+                                     65537, 0x7fffffff, 0x80000000, 0xffffff00, 0xffffffff};
     Random random(11);
     std::uint64_t successes = 0;
     std::uint64_t refusals = 0;
@@ -123,10 +132,10 @@ TEST_F(DescriptorHostile, ReachesNothingWithExtremeLengthsAndAddresses) {
         const std::uint32_t length = random.pick(lengths);
         const std::uint64_t bases[] = {region.address(), remote.address, 0, top,
                                        std::uint64_t{1} << 63};
-        const std::uint64_t deltas[] = {0, 1, kRegion - 1, kRegion, 0 - std::uint64_t{1},
-                                        0 - std::uint64_t{length}};
-        const std::uint32_t handles[] = {region.handle, region.handle, 0, ~0U, remote.handle,
-                                         victim->receive_handle()};
+        const std::uint64_t deltas[] = {
+            0, 1, kRegion - 1, kRegion, 0 - std::uint64_t{1}, 0 - std::uint64_t{length}};
+        const std::uint32_t handles[] = {region.handle, region.handle, 0,
+                                         ~0U,           remote.handle, victim->receive_handle()};
         // Every other one is right at its own side, so that the other side decides.
         const bool honest = random.one_in(2);
         abi::Descriptor descriptor = make_descriptor(opcode, flag::kSignaled);
@@ -134,17 +143,17 @@ TEST_F(DescriptorHostile, ReachesNothingWithExtremeLengthsAndAddresses) {
         descriptor.data[0] = {length, honest ? region.handle : random.pick(handles),
                               honest ? region.address() : random.pick(bases) + random.pick(deltas)};
         if (opcode != Opcode::send) {
-            descriptor.address = {remote.handle, remote.generation,
-                                  opcode == Opcode::append
-                                      ? 0
-                                      : remote.address + random.pick(deltas)};
+            descriptor.address = {
+                remote.handle, remote.generation,
+                opcode == Opcode::append ? 0 : remote.address + random.pick(deltas)};
         }
         const Outcome outcome = end_of(descriptor);
         ASSERT_EQ(outcome.end, End::completed) << "round " << round;
         const bool own_side =
             length == 0 || (descriptor.data[0].handle == region.handle &&
                             inside(region.address(), kRegion, descriptor.data[0].address, length));
-        const bool window = remote.handle == victim->window().handle;
+        const bool window = remote.handle == victim->window().handle &&
+                            remote.generation == victim->window().generation;
         const bool readable = window || remote.handle == victim->read_only().handle;
         bool other_side = false;
         if (opcode == Opcode::send)
@@ -152,8 +161,9 @@ TEST_F(DescriptorHostile, ReachesNothingWithExtremeLengthsAndAddresses) {
         else if (opcode == Opcode::append)
             other_side = window && length <= Victim::kWindow;  // the offset may refuse it, too
         else
-            other_side = (opcode == Opcode::write ? window : readable) &&
-                         inside(remote.address, Victim::kWindow, descriptor.address.address, length);
+            other_side =
+                (opcode == Opcode::write ? window : readable) &&
+                inside(remote.address, Victim::kWindow, descriptor.address.address, length);
         const bool ok = outcome.status == Status::success;
         if (!own_side || !other_side) {
             ASSERT_FALSE(ok) << "round " << round << " opcode " << int(descriptor.control.opcode)
@@ -199,7 +209,8 @@ TEST_F(DescriptorHostile, ChainsOfEveryLengthEnd) {
         chain[0].address = {window.handle, window.generation, window.address};
         const Outcome outcome = end_of(chain);
         EXPECT_EQ(outcome.end, length <= abi::kMaxChain ? End::completed : End::closed) << length;
-        EXPECT_EQ(outcome.status, length <= abi::kMaxChain ? Status::success : Status::bad_descriptor);
+        EXPECT_EQ(outcome.status,
+                  length <= abi::kMaxChain ? Status::success : Status::bad_descriptor);
         // One link of another kind, or with what only a head may have.
         if (length < 2)
             continue;

@@ -50,8 +50,7 @@ TEST_F(RegionHostile, PunchingHolesCostsTheOwnerItsSession) {
     const std::uint32_t listener = attacker->listen("trap");
     RawPair pair = attacker->create_pair(kSmallShape);
     reader.pair.connect("attacker/trap", 0ns).value();
-    while (!attacker->accept(listener, pair)) {
-    }
+    while (!attacker->accept(listener, pair)) {}
 
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> punched{0};
@@ -95,8 +94,7 @@ TEST_F(RegionHostile, DeregistersInTheMiddleOfMoves) {
     const std::uint32_t listener = attacker->listen("trap");
     RawPair pair = attacker->create_pair(kSmallShape);
     reader.pair.connect("attacker/trap", 0ns).value();
-    while (!attacker->accept(listener, pair)) {
-    }
+    while (!attacker->accept(listener, pair)) {}
     std::uint64_t refused = 0;
     std::uint64_t done = 0;
     Random random(13);

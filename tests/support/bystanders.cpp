@@ -62,8 +62,10 @@ Bystanders::Bystanders(const std::string& socket, const std::string& name)
               failed_.store(true);
           }
       }) {
-    if (!go_on(1))
+    if (!go_on(1)) {
+        stop();
         throw std::runtime_error("the bystanders do not start: " + trouble());
+    }
 }
 
 Bystanders::~Bystanders() { stop(); }

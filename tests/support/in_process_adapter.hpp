@@ -1,4 +1,5 @@
-// InProcessAdapter: an adapter inside the test program: its server on a thread of its own, in a directory of its own.
+// InProcessAdapter: an adapter inside the test program: its server on a thread of its own, in a
+// directory of its own.
 //
 // Threading: the test's thread makes and destroys it; the server runs beside it.
 #pragma once

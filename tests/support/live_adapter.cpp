@@ -53,8 +53,9 @@ constexpr int kPatienceMs = 30'000;
 [[noreturn]] void become_program(const std::string& directory,
                                  const std::vector<std::string>& entrances, unsigned movers) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::vector<std::string> arguments{program_path("causewayd"), "--runtime-dir", directory,
-                                       "--movers", std::to_string(movers), "--log-level", "error"};
+    std::vector<std::string> arguments{
+        program_path("causewayd"), "--runtime-dir", directory, "--movers",
+        std::to_string(movers),    "--log-level",   "error"};
     for (const std::string& entrance : entrances) {
         arguments.emplace_back("--entrance");
         arguments.push_back(entrance);

@@ -1,8 +1,8 @@
-// LiveAdapter: a real adapter in a process of its own and a runtime directory of its own, and what it
-// holds as seen from outside.
+// LiveAdapter: a real adapter in a process of its own and a runtime directory of its own, and what
+// it holds as seen from outside.
 //
-// Threading: make it before the test has threads (it forks). Ownership: ends the process and removes
-// the directory.
+// Threading: make it before the test has threads (it forks). Ownership: ends the process and
+// removes the directory.
 #pragma once
 
 #include <sys/types.h>

@@ -46,6 +46,26 @@ struct RawReply {
     }
 };
 
+// Sends bytes and descriptors over any Unix socket, without waiting; false if they were not taken.
+inline bool send_raw(int socket, std::span<const std::byte> bytes,
+                     std::span<const int> descriptors) {
+    std::vector<std::byte> control(CMSG_SPACE(descriptors.size_bytes()));
+    iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (!descriptors.empty()) {
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+        std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size_bytes());
+    }
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 class RawClient {
 public:
     explicit RawClient(const std::string& path) {
@@ -57,21 +77,7 @@ public:
 
     // Sends bytes and descriptors as they are, without waiting; false if they were not taken.
     bool send(std::span<const std::byte> bytes, std::span<const int> descriptors = {}) {
-        std::vector<std::byte> control(CMSG_SPACE(descriptors.size_bytes()));
-        iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        if (!descriptors.empty()) {
-            message.msg_control = control.data();
-            message.msg_controllen = control.size();
-            cmsghdr* head = CMSG_FIRSTHDR(&message);
-            head->cmsg_level = SOL_SOCKET;
-            head->cmsg_type = SCM_RIGHTS;
-            head->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-            std::memcpy(CMSG_DATA(head), descriptors.data(), descriptors.size_bytes());
-        }
-        return ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+        return send_raw(socket_.get(), bytes, descriptors);
     }
     // The next reply; nothing if the adapter has closed the connection.
     std::optional<RawReply> receive() {
@@ -131,8 +137,7 @@ private:
     request.size = size;
     request.address = 0x10000;
     request.rights = abi::right::kRemoteWrite;
-    request.parts =
-        static_cast<std::uint32_t>((size + abi::kRegionPart - 1) / abi::kRegionPart);
+    request.parts = static_cast<std::uint32_t>((size + abi::kRegionPart - 1) / abi::kRegionPart);
     return request;
 }
 
@@ -209,7 +214,10 @@ struct RawSession {
             .queue_pair;
     }
     std::uint32_t listen(const std::string& service, std::uint32_t backlog = 4) {
-        return client.call(listen_request(service, backlog)).value().as<abi::ListenReply>().listener;
+        return client.call(listen_request(service, backlog))
+            .value()
+            .as<abi::ListenReply>()
+            .listener;
     }
 
     RawClient client;

@@ -1,5 +1,5 @@
-// RawPeer: a partition without the library. It speaks the control protocol properly, maps the memory
-// that it is given, and from there on writes whatever a test wants to write.
+// RawPeer: a partition without the library. It speaks the control protocol properly, maps the
+// memory that it is given, and from there on writes whatever a test wants to write.
 //
 // Threading: one thread, except that the mapped bytes may be written by any.
 // Ownership: owns connection, memory and sockets; everything ends with it.

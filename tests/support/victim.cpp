@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kSlots = 8;               // receives posted on each queue pair
+constexpr std::uint32_t kSlots = 8;                      // receives posted on each queue pair
 constexpr std::uint32_t kStride = 4 * Victim::kReceive;  // between them: canaries
 constexpr std::byte kCanary{0xa5};
 constexpr std::size_t kMostPairs = 8;
@@ -29,10 +29,9 @@ bool changed(const Region& region, std::uint64_t seed) {
 Victim::Victim(const std::string& socket)
     : partition_(Partition::attach("victim", {socket}).value()),
       queue_(partition_.create_completion_queue(512).value()),
-      window_(partition_
-                  .allocate(kWindow,
-                            Access::remote_write | Access::remote_read | Access::append)
-                  .value()),
+      window_(
+          partition_.allocate(kWindow, Access::remote_write | Access::remote_read | Access::append)
+              .value()),
       read_only_(partition_.allocate(kWindow, Access::remote_read).value()),
       secret_(partition_.allocate(kWindow).value()),
       receives_(partition_.allocate(std::size_t{kSlots} * kStride).value()),

@@ -1,5 +1,5 @@
-// Victim: a well-behaved partition that accepts everybody at "victim/door" and notices when anything
-// of its memory changes that it has not opened to others.
+// Victim: a well-behaved partition that accepts everybody at "victim/door" and notices when
+// anything of its memory changes that it has not opened to others.
 //
 // Threading: serves on a thread of its own; check() and the handles may be used from the test's.
 #pragma once
@@ -22,9 +22,9 @@ public:
     Victim(const Victim&) = delete;
     Victim& operator=(const Victim&) = delete;
 
-    [[nodiscard]] Remote window() const { return window_.remote(); }      // write, read, append
+    [[nodiscard]] Remote window() const { return window_.remote(); }  // write, read, append
     [[nodiscard]] Remote read_only() const { return read_only_.remote(); }
-    [[nodiscard]] Remote secret() const { return secret_.remote(); }      // no right at all
+    [[nodiscard]] Remote secret() const { return secret_.remote(); }  // no right at all
     [[nodiscard]] std::uint32_t receive_handle() const { return receives_.remote().handle; }
 
     // What was done to it that should not have been possible; empty if nothing.

@@ -131,8 +131,8 @@ Result<void> Launcher::try_sandbox() {
     CW_TRY_ASSIGN(version_, run_program({bwrap_, "--version"}));
     auto arguments = sandbox_arguments("try");
     arguments.insert(arguments.end(), {"--remount-ro", "/", "/causeway", "demo-role", "nothing"});
-    CW_TRY_ASSIGN(Child child, Child::start({.arguments = arguments,
-                                             .supervised = Supervised::yes}));
+    CW_TRY_ASSIGN(Child child,
+                  Child::start({.arguments = arguments, .supervised = Supervised::yes}));
     CW_TRY_ASSIGN(const int status, child.wait(10 * kSecond));
     if (status != 0) {
         const std::string said = child.errors();
@@ -166,9 +166,9 @@ Result<Partner> Launcher::start(const std::string& entrance, const std::vector<s
         {"--ro-bind", entrance, "/fabric", "--setenv", "CAUSEWAY_SOCKET", "/fabric/fabric.sock",
          "--remount-ro", "/", "--info-fd", std::to_string(info_out.get()), "/causeway"});
     arguments.insert(arguments.end(), given.begin(), given.end());
-    CW_TRY_ASSIGN(
-        partner.child,
-        Child::start({.arguments = arguments, .streams = streams, .extra_fd = info_out.get(),
+    CW_TRY_ASSIGN(partner.child, Child::start({.arguments = arguments,
+                                               .streams = streams,
+                                               .extra_fd = info_out.get(),
                                                .supervised = Supervised::yes}));
     info_out.reset();
     CW_TRY_ASSIGN(partner.pid, read_child_pid(info.get(), partner.child));

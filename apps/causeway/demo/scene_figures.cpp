@@ -60,9 +60,7 @@ Result<void> Stage::show_figures() {
     using enum cli::Table::Align;
     cli::Table table({{"", left}, {"CAUSEWAY", right}, {"UNIX SOCKET", right}, {"", right}});
     const auto add = [&table](const char* what, const std::vector<perf::Measurement>& both) {
-        table.add(
-            {what, text_of(both[0]), text_of(both[1]),
-             fmt::format("{:.1f} times better", perf::ratio_of(both[0], both[1]).of_medians)});
+        table.add({what, text_of(both[0]), text_of(both[1]), comparison_of(both)});
     };
     add("8 bytes, one way", latency);
     add("1 MiB messages", bandwidth);

@@ -111,8 +111,8 @@ Result<void> Stage::meet_a_stranger() {
     CW_TRY_ASSIGN(const cli::json first, wait_for_messages(neighbour, 32));
     story.line(fmt::format("{} and {} exchange messages of {}; each checks every byte", kOwner,
                            kNeighbour, cli::human_bytes(kMessage)));
-    story.line(fmt::format("{} also reads the vault of {} ({}), whose handle it was told", kNeighbour,
-                           kOwner, cli::human_bytes(kVault)));
+    story.line(fmt::format("{} also reads the vault of {} ({}), whose handle it was told",
+                           kNeighbour, kOwner, cli::human_bytes(kVault)));
     CW_TRY(show_executor(story, *this));
     CW_TRY(show_mappings(story, daemon, {&owner, &neighbour}));
 

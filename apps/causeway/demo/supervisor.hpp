@@ -14,8 +14,8 @@ namespace causeway::demo {
 
 // In a fresh child of `parent`: returns in a further child, which is to become the sandbox's first
 // process. The supervisor itself never returns: it exits with the status of that child (128 + N for
-// signal N) once it has ended, or once `parent` has, or SIGTERM came; before that it kills and reaps
-// all that is left below it.
+// signal N) once it has ended, or once `parent` has, or SIGTERM came; before that it kills and
+// reaps all that is left below it.
 void supervise(pid_t parent);
 
 }  // namespace causeway::demo

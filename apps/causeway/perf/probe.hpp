@@ -27,8 +27,8 @@ struct Machine {
 [[nodiscard]] Machine this_machine();
 
 // Cores where none were named. With three or more each part gets one. With two, Causeway's mover,
-// which works most, gets one and the two partitions share the other; the ends of a Unix socket, which
-// do all the work themselves, get one each. With one nothing is bound.
+// which works most, gets one and the two partitions share the other; the ends of a Unix socket,
+// which do all the work themselves, get one each. With one nothing is bound.
 [[nodiscard]] Cores choose_cores(Peer peer = Peer::causeway);
 
 }  // namespace causeway::perf

@@ -21,7 +21,8 @@ inline constexpr std::uint8_t kAll = 0x03;
 
 struct Completion {
     std::uint8_t status;  // abi::Status
-    std::uint8_t opcode;  // of the descriptor that it completes; receive: receive, or write (with immediate)
+    std::uint8_t
+        opcode;  // of the descriptor that it completes; receive: receive, or write (with immediate)
     std::uint8_t flags;
     std::uint8_t phase;
     std::uint32_t slot;  // of the completed descriptor in its own ring (for a chain: the head's)

@@ -33,9 +33,10 @@ enum class Opcode : std::uint8_t {
 };
 
 namespace descriptor_flag {
-inline constexpr std::uint8_t kImmediate = 0x01;  // immediate is delivered; Write consumes a receive
-inline constexpr std::uint8_t kInline = 0x02;     // payload in bytes 32-63, `segments` counts bytes
-inline constexpr std::uint8_t kSignaled = 0x04;   // completes to the poster also on success
+inline constexpr std::uint8_t kImmediate =
+    0x01;                                        // immediate is delivered; Write consumes a receive
+inline constexpr std::uint8_t kInline = 0x02;    // payload in bytes 32-63, `segments` counts bytes
+inline constexpr std::uint8_t kSignaled = 0x04;  // completes to the poster also on success
 inline constexpr std::uint8_t kFence = 0x08;  // flushed if one since the previous fence has failed
 inline constexpr std::uint8_t kMore = 0x10;   // the gather list goes on in the next descriptor
 inline constexpr std::uint8_t kAll = 0x1f;

@@ -37,8 +37,8 @@ static_assert(offsetof(DoorbellLayout, words) == 128);
 
 // Bits of the doorbell by which the adapter rings a partition.
 enum class DoorbellEvent : std::uint32_t {
-    connection_wanted = 0,    // some listener of the partition has a pending connection
-    queue_pair_changed = 1,   // some queue pair changed its state (connected, refused, peer gone)
+    connection_wanted = 0,   // some listener of the partition has a pending connection
+    queue_pair_changed = 1,  // some queue pair changed its state (connected, refused, peer gone)
 };
 
 }  // namespace causeway::abi

@@ -38,8 +38,8 @@ enum class QueuePairState : std::uint32_t {
 
 // Attention of the executor, in QueuePairLayout::attention: whether posting needs a doorbell.
 namespace attention {
-inline constexpr std::uint32_t kPolled = 1;         // the executor polls: ring for nothing
-inline constexpr std::uint32_t kWantsReceive = 2;   // not polled: ring for receives as for sends
+inline constexpr std::uint32_t kPolled = 1;        // the executor polls: ring for nothing
+inline constexpr std::uint32_t kWantsReceive = 2;  // not polled: ring for receives as for sends
 }  // namespace attention
 
 struct QueuePairLayout {
@@ -59,9 +59,9 @@ struct QueuePairLayout {
     std::uint32_t reserved;
 
     // line 1: the executor's
-    alignas(kCacheLine) std::atomic<std::uint32_t> state;      // QueuePairState
-    std::atomic<std::uint32_t> reason;                         // Error, valid once state says refused or closed
-    std::atomic<std::uint32_t> attention;                      // bits of namespace attention
+    alignas(kCacheLine) std::atomic<std::uint32_t> state;  // QueuePairState
+    std::atomic<std::uint32_t> reason;     // Error, valid once state says refused or closed
+    std::atomic<std::uint32_t> attention;  // bits of namespace attention
     std::uint32_t reserved_executor;
     std::atomic<std::uint64_t> send_taken;  // send descriptors taken so far
 

@@ -7,17 +7,17 @@
 #include <filesystem>
 
 #include "base/version.hpp"
-#include "support/raw_client.hpp"
 #include "support/in_process_adapter.hpp"
+#include "support/raw_client.hpp"
 
 namespace causeway::adapter {
 namespace {
 
 using test::attach_request;
+using test::InProcessAdapter;
 using test::RawClient;
 using test::RawReply;
 using test::RawSession;
-using test::InProcessAdapter;
 
 TEST(Attach, TellsQuotasAndVersions) {
     const InProcessAdapter adapter;
@@ -77,8 +77,7 @@ TEST(Attach, ANameHasOneHolderAndIsFreeAfterIt) {
     const InProcessAdapter adapter;
     {
         RawSession first(adapter.socket(), "orders");
-        EXPECT_EQ(attach_error(adapter.socket(), attach_request("orders")),
-                  ErrorCode::name_in_use);
+        EXPECT_EQ(attach_error(adapter.socket(), attach_request("orders")), ErrorCode::name_in_use);
         first.create_queue_pair(first.open_completions());
     }
     // Without a pause in between: the adapter may not even have noticed that the first has gone.
@@ -132,7 +131,7 @@ TEST(Attach, EndsWithItsProcessEvenIfAChildKeepsTheConnection) {
     ::close(alive[1]);
 }
 
-TEST(Server, StopsCleanlyAndRemovesItsSockets) {
+TEST(ServerLife, StopsCleanlyAndRemovesItsSockets) {
     InProcessAdapter adapter;
     RawSession session(adapter.socket(), "orders");
     session.create_queue_pair(session.open_completions());
@@ -144,7 +143,7 @@ TEST(Server, StopsCleanlyAndRemovesItsSockets) {
     EXPECT_TRUE(session.client.closed());
 }
 
-TEST(Server, RefusesToStartWithBadEntrances) {
+TEST(ServerLife, RefusesToStartWithBadEntrances) {
     const test::TempDirectory directory;
     for (const std::vector<std::string>& entrances :
          {std::vector<std::string>{"a", "a"}, {"a/b"}, {"open"}, {""}}) {

@@ -33,8 +33,8 @@ std::pair<int, std::string> refused(std::vector<const char*> arguments) {
 TEST(Options, TakesEverything) {
     const DaemonOptions options =
         parsed({"--runtime-dir", "/x", "--entrance", "a", "--entrance", "b-2", "--movers", "3",
-                "--max-bytes", "512M", "--max-regions", "7", "--max-queue-pairs", "9",
-                "--ready-fd", "5", "--log-level", "debug", "--log-json"});
+                "--max-bytes", "512M", "--max-regions", "7", "--max-queue-pairs", "9", "--ready-fd",
+                "5", "--log-level", "debug", "--log-json"});
     EXPECT_EQ(options.server.runtime_directory, "/x");
     EXPECT_EQ(options.server.entrances, (std::vector<std::string>{"a", "b-2"}));
     EXPECT_EQ(options.server.fabric.movers, 3u);

@@ -63,9 +63,8 @@ TEST(RegionMemory, RefusesTheWrongSeals) {
     EXPECT_NE(refusal(region_file(kMiB, F_SEAL_SHRINK), kMiB).find("GROW"), std::string::npos);
     EXPECT_NE(refusal(region_file(kMiB, F_SEAL_GROW), kMiB).find("SHRINK"), std::string::npos);
     EXPECT_NE(refusal(region_file(kMiB, 0), kMiB).find("SHRINK"), std::string::npos);
-    EXPECT_NE(
-        refusal(region_file(kMiB, platform::kSizeSeals | F_SEAL_WRITE), kMiB).find("WRITE"),
-        std::string::npos);
+    EXPECT_NE(refusal(region_file(kMiB, platform::kSizeSeals | F_SEAL_WRITE), kMiB).find("WRITE"),
+              std::string::npos);
     EXPECT_NE(refusal(region_file(kMiB, platform::kSizeSeals | F_SEAL_FUTURE_WRITE), kMiB)
                   .find("FUTURE_WRITE"),
               std::string::npos);
@@ -137,9 +136,8 @@ TEST(RegionMemory, MapsPartsSideBySide) {
         files.push_back(std::move(file));
     }
     std::optional<Result<RegionMemory>> result;
-    auto job = map_region(std::move(files), [&](Result<RegionMemory> memory) {
-        result = std::move(memory);
-    });
+    auto job = map_region(std::move(files),
+                          [&](Result<RegionMemory> memory) { result = std::move(memory); });
     EXPECT_EQ(job(), Worker::Progress::more) << "one part per step";
     EXPECT_FALSE(result.has_value());
     EXPECT_EQ(job(), Worker::Progress::finished);

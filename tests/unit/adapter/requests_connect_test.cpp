@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "shm/doorbell.hpp"
 #include "platform/mapping.hpp"
-#include "support/raw_client.hpp"
+#include "shm/doorbell.hpp"
 #include "support/in_process_adapter.hpp"
+#include "support/raw_client.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -16,8 +16,8 @@ using test::connect_request;
 using test::create_request;
 using test::disconnect_request;
 using test::doorbell_request;
-using test::RawSession;
 using test::InProcessAdapter;
+using test::RawSession;
 
 // A queue pair as its partition sees it.
 struct Pair {
@@ -44,10 +44,10 @@ struct Pair {
 
 class Connections : public testing::TestWithParam<std::uint32_t> {
 protected:
-    InProcessAdapter adapter{[this](ServerOptions& options) { options.fabric.movers = GetParam(); }};
+    InProcessAdapter adapter{
+        [this](ServerOptions& options) { options.fabric.movers = GetParam(); }};
     std::unique_ptr<RawSession> orders = std::make_unique<RawSession>(adapter.socket(), "orders");
-    std::unique_ptr<RawSession> billing =
-        std::make_unique<RawSession>(adapter.socket("a"), "a");
+    std::unique_ptr<RawSession> billing = std::make_unique<RawSession>(adapter.socket("a"), "a");
     std::uint32_t orders_queue = orders->open_completions();
     std::uint32_t billing_queue = billing->open_completions();
 
@@ -62,8 +62,8 @@ TEST_P(Connections, ConnectsToAServiceAndSaysWho) {
     const Pair client(*orders, orders_queue);
     const Pair server(*billing, billing_queue);
     EXPECT_EQ(code(*billing, accept_request(listener, server.id())), ErrorCode::again);
-    const auto connected = orders->client.call(connect_request(client.id(), "a/invoices"))
-                               ->as<abi::ConnectReply>();
+    const auto connected =
+        orders->client.call(connect_request(client.id(), "a/invoices"))->as<abi::ConnectReply>();
     EXPECT_EQ(connected.executor, static_cast<std::uint32_t>(abi::Executor::adapter));
     EXPECT_TRUE(client.becomes(abi::QueuePairState::connecting));
     const auto accepted =
@@ -155,8 +155,7 @@ TEST_P(Connections, BacklogIsALimit) {
     const Pair third(*orders, orders_queue);
     EXPECT_EQ(code(*orders, connect_request(first.id(), "a/invoices")), ErrorCode::none);
     EXPECT_EQ(code(*orders, connect_request(second.id(), "a/invoices")), ErrorCode::none);
-    EXPECT_EQ(code(*orders, connect_request(third.id(), "a/invoices")),
-              ErrorCode::limit_reached);
+    EXPECT_EQ(code(*orders, connect_request(third.id(), "a/invoices")), ErrorCode::limit_reached);
     EXPECT_EQ(code(*orders, disconnect_request(first.id())), ErrorCode::none);
     EXPECT_EQ(code(*orders, connect_request(third.id(), "a/invoices")), ErrorCode::none);
 }
@@ -319,8 +318,7 @@ TEST(Listeners, AreCheckedAndLimited) {
     EXPECT_EQ(session.client.call(test::listen_request("s", 1))->code(), ErrorCode::none);
     EXPECT_EQ(session.client.call(test::listen_request("s", 1))->code(), ErrorCode::name_in_use);
     EXPECT_EQ(session.client.call(test::listen_request("t", 1))->code(), ErrorCode::none);
-    EXPECT_EQ(session.client.call(test::listen_request("u", 1))->code(),
-              ErrorCode::limit_reached);
+    EXPECT_EQ(session.client.call(test::listen_request("u", 1))->code(), ErrorCode::limit_reached);
 }
 
 }  // namespace

@@ -4,15 +4,15 @@
 #include <set>
 #include <string>
 
+#include "support/in_process_adapter.hpp"
 #include "support/neighbour.hpp"
 #include "support/raw_client.hpp"
-#include "support/in_process_adapter.hpp"
 
 namespace causeway::adapter {
 namespace {
 
-using test::RawSession;
 using test::InProcessAdapter;
+using test::RawSession;
 
 template<typename Row>
 std::vector<Row> rows_of(RawSession& session, abi::StatsKind kind) {

@@ -2,6 +2,7 @@
 #include "engine/flow.hpp"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <cstring>
 #include <string>
@@ -136,7 +137,7 @@ TEST_F(FlowTest, InlinePayloadNeedsNoRegion) {
         const auto received = pair.b.take_receive();
         ASSERT_TRUE(received.has_value());
         EXPECT_EQ(received->length, n);
-        EXPECT_EQ(std::memcmp(received->payload, payload.data(), n), 0);
+        EXPECT_TRUE(std::equal(payload.begin(), payload.end(), received->payload));
         const auto written = pair.execute({.opcode = Opcode::write,
                                            .remote = rb.remote(1000),
                                            .flags = flags,

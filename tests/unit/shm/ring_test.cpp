@@ -200,8 +200,10 @@ TEST(QueuePairView, BothSidesSeeTheSameRings) {
     const auto receive_done_in = view.receive_completions();
     Descriptor d;
     Completion c;
-    for (std::uint32_t i = 0; i < 4; ++i) EXPECT_TRUE(sends_in.peek(d, i) && is(d, 100 + i));
-    for (std::uint32_t i = 0; i < 8; ++i) EXPECT_TRUE(receives_in.peek(d, i) && is(d, 200 + i));
+    for (std::uint32_t i = 0; i < 4; ++i)
+        EXPECT_TRUE(sends_in.peek(d, i) && is(d, 100 + i));
+    for (std::uint32_t i = 0; i < 8; ++i)
+        EXPECT_TRUE(receives_in.peek(d, i) && is(d, 200 + i));
     for (std::uint32_t i = 0; i < 16; ++i) {
         EXPECT_TRUE(send_done_in.peek(c, i) && c.slot == 300 + i);
     }
