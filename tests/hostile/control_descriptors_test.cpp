@@ -146,55 +146,50 @@ TEST_F(ControlDescriptors, HalfRegistrationsCostTheirOwnerOnly) {
     expect_baseline();
 }
 
-// Descriptors whose closing hangs. Each way in which the adapter comes to drop one: a message with
-// one that is not wanted, with one too many, one that was never read.
-class LingeringDescriptors : public ControlDescriptors {
-protected:
-    // The adapter must not take the message before this process has given up its own end: it would
-    // be this process that waits. While a request is answered late, nothing is read.
-    void send_behind_a_slow_request(RawClient& client, std::span<const int> descriptors) {
-        const auto file = test::region_file(32 << 20);
-        ASSERT_TRUE(client.send(control::bytes_of(test::register_request(32 << 20)),
-                                std::span<const int>(std::array{file.get()})));
-        ASSERT_TRUE(client.send(control::bytes_of(test::stats_request(abi::StatsKind::adapter)),
-                                descriptors));
-    }
-};
-
-TEST_F(LingeringDescriptors, HoldUpNobodyElse) {
+// Descriptors whose closing hangs, in each of the ways in which the adapter comes to drop one: that
+// is not wanted, that is one too many, that was never read. All of it waits in the adapter's
+// sockets before it serves at all, so that nobody else holds them any more when it looks.
+TEST(LingeringDescriptors, HoldUpNobodyElse) {
+    InProcessAdapter adapter(nullptr, true);
     std::vector<std::unique_ptr<test::Lingering>> lingering;
-    for (int i = 0; i < 6; ++i)
-        lingering.push_back(std::make_unique<test::Lingering>(3600));
-    {
-        RawSession unwanted(adapter.socket("a"), "a");
-        send_behind_a_slow_request(unwanted.client, std::array{lingering[0]->fd()});
-        lingering[0]->give_up();
-        RawSession masses(adapter.socket("b"), "b");
-        send_behind_a_slow_request(masses.client,
-                                   std::array{lingering[1]->fd(), lingering[2]->fd()});
-        lingering[1]->give_up();
-        lingering[2]->give_up();
-        for (int i = 0; i < 20; ++i)
-            neighbours.exchange();
-    }
-    // Left unread, by clients that are gone.
-    for (int i = 3; i < 6; ++i) {
-        RawSession gone(adapter.socket(), "gone" + std::to_string(i));
-        send_behind_a_slow_request(gone.client,
-                                   std::array{lingering[static_cast<std::size_t>(i)]->fd()});
-        gone.client.close();
-        lingering[static_cast<std::size_t>(i)]->give_up();
-    }
+    std::vector<RawClient> clients;
+    const auto send = [&](const std::string& entrance, std::size_t count, bool attach) {
+        RawClient client(adapter.socket(entrance));
+        if (attach) {
+            EXPECT_TRUE(client.send(control::bytes_of(test::attach_request(entrance))));
+        }
+        std::vector<int> descriptors;
+        for (std::size_t i = 0; i < count; ++i) {
+            lingering.push_back(std::make_unique<test::Lingering>(3600));
+            descriptors.push_back(lingering.back()->fd());
+        }
+        EXPECT_TRUE(client.send(control::bytes_of(test::register_request(4096)), descriptors));
+        return client;
+    };
+    clients.push_back(send("a", 1, true));
+    clients.push_back(send("b", 3, true));
+    clients.push_back(send("a", 1, false));
+    clients.push_back(send("a", 2, false));
+    for (int i = 0; i < 3; ++i)
+        (void)send("b", 1, i == 0);  // and gone
+    for (auto& each : lingering)
+        each->give_up();
+
+    adapter.run();
+    Neighbours neighbours(adapter.socket());
     for (int i = 0; i < 20; ++i)
         neighbours.exchange();
     for (auto& each : lingering)
         each->release();
-    lingering.clear();
-    expect_baseline();
+    // Nothing hangs any more: both entrances serve again.
+    clients.clear();
+    EXPECT_NO_THROW(RawSession(adapter.socket("a"), "a"));
+    EXPECT_NO_THROW(RawSession(adapter.socket("b"), "b"));
+    neighbours.exchange();
 }
 
 // Through the wake-up socket they would reach a mover.
-TEST_F(LingeringDescriptors, DoNotReachAMover) {
+TEST_F(ControlDescriptors, ThatLingerDoNotReachAMover) {
     test::Lingering lingering(3600);
     {
         RawSession session(adapter.socket("a"), "a");

@@ -27,8 +27,8 @@ class InProcessAdapter {
 public:
     using Change = std::function<void(adapter::ServerOptions&)>;
 
-    // Entrances a and b beside the open one.
-    explicit InProcessAdapter(const Change& change = nullptr) {
+    // Entrances a and b beside the open one. `later`: it listens, but serves only after run().
+    explicit InProcessAdapter(const Change& change = nullptr, bool later = false) {
         adapter::ServerOptions options;
         options.runtime_directory = directory_.path();
         options.entrances = {"a", "b"};
@@ -42,6 +42,10 @@ public:
         if (!started)
             throw std::runtime_error("the adapter does not start: " + started.error().text);
         server_ = std::move(*started);
+        if (!later)
+            run();
+    }
+    void run() {
         thread_ = std::thread([this] { outcome_ = server_->run(); });
     }
     ~InProcessAdapter() { EXPECT_TRUE(stop().has_value()); }

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -36,10 +36,15 @@ public:
         ::setsockopt(end_.get(), SOL_SOCKET, SO_LINGER, &wait, sizeof wait);
     }
     [[nodiscard]] int fd() const { return end_.get(); }
-    // Gives up this process's end without waiting: somebody else must hold it by now.
-    void give_up() { end_.reset(); }
+    // Gives up this end, without waiting where it should be the last one.
+    void give_up() {
+        std::thread([end = std::move(end_)]() mutable { end.reset(); }).detach();
+    }
     // Whoever waits need not any more.
-    void release() { peer_.reset(); }
+    void release() {
+        peer_.reset();
+        end_.reset();
+    }
 
 private:
     platform::UniqueFd end_;

@@ -162,12 +162,16 @@ Holdings LiveAdapter::settled_to(const Holdings& wanted) const {
 }
 
 void LiveAdapter::kill() {
+    if (pid_ <= 0)
+        return;
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
 }
 
 int LiveAdapter::stop() {
+    if (pid_ <= 0)
+        return -1;
     ::kill(pid_, SIGTERM);
     int status = 0;
     for (int waited = 0; ::waitpid(pid_, &status, WNOHANG) == 0; waited += 2) {
