@@ -125,7 +125,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(std::memchr(refusal.text, 0, sizeof refusal.text) != nullptr, "a text without its end");
 
     char array[abi::kNameSize] = {};
-    std::copy_n(data, std::min(size, sizeof array), array);  // `data` may be null when there is none
+    std::copy_n(data, std::min(size, sizeof array),
+                array);  // `data` may be null when there is none
     try_text(array);
     if (const auto target = split_target({reinterpret_cast<const char*>(data), size})) {
         require(check_name("partition", target->partition).has_value(), "a bad partition");
