@@ -43,7 +43,12 @@ Result<std::unique_ptr<Fabric>> Fabric::start(FabricOptions options, Log log,
     return fabric;
 }
 
-Fabric::~Fabric() = default;
+Fabric::~Fabric() {
+    // Where the adapter ends with partitions attached (its loop failed, or they did not leave in
+    // time), one mover may still poke another.
+    for (const auto& mover : movers_)
+        mover->stop();
+}
 
 Result<void> Fabric::start_movers() {
     for (std::uint32_t i = 0; i < options_.movers; ++i) {

@@ -48,6 +48,8 @@ Result<std::unique_ptr<Mover>> Mover::start(MoverOptions options) {
 Mover::Mover(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
 Mover::~Mover() = default;
 
+void Mover::stop() { loop_->stop(); }
+
 std::uint32_t Mover::index() const noexcept { return loop_->index(); }
 
 void Mover::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell) {
@@ -103,17 +105,20 @@ Mover::Loop::Loop(MoverOptions options, platform::UniqueFd epoll, platform::Uniq
       // Movers number their connections apart: the id is what holds an Append's lock.
       next_connection_id_((std::uint64_t{options_.index} << 48) + 2) {}
 
-Mover::Loop::~Loop() {
-    post([this] { stop_ = true; });
-    if (thread_.joinable())
-        thread_.join();
-}
+Mover::Loop::~Loop() { stop(); }
 
 void Mover::Loop::start(Mover& owner) {
     owner_ = &owner;
     quantum_ticks_ = platform::ns_to_ticks(kQuantumNs);
     slow_ticks_ = platform::ns_to_ticks(kSlowNs);
     thread_ = std::thread([this] { run(); });
+}
+
+void Mover::Loop::stop() {
+    if (!thread_.joinable())
+        return;
+    post([this] { stop_ = true; });
+    thread_.join();
 }
 
 void Mover::Loop::post(std::function<void()> command) {

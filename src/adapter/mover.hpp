@@ -38,6 +38,10 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Mover>> start(MoverOptions options);
     ~Mover();  // stops and joins
 
+    // Ends the thread; later calls are taken and never done. Movers that poke each other are all
+    // stopped before the first of them is destroyed.
+    void stop();
+
     // A partition's doorbell for this mover: bits are EndOptions::doorbell_bit of that session.
     void open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell);
     // Forgets the session's doorbell and whatever is left of its ends.

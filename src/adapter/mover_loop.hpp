@@ -30,6 +30,7 @@ public:
     ~Loop();
 
     void start(Mover& owner);
+    void stop();
     void post(std::function<void()> command);
     [[nodiscard]] std::uint32_t index() const noexcept { return options_.index; }
 

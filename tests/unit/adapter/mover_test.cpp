@@ -361,6 +361,18 @@ TEST_F(MoverTest, ClosingAndRingingAtTheSameTime) {
     }
 }
 
+TEST_F(MoverTest, MayBeRungForAfterItHasStopped) {
+    Played a = make_end(1, 0);
+    Played b = make_end(2, 0);
+    connect(*movers[1], a, b);
+    await_cold(a);
+    movers[1]->stop();
+    a.ring();
+    ASSERT_TRUE(eventually([&] { return a.end->poke_pending.load(); }));
+    sync(*movers[0]);
+    movers[1]->stop();  // again: harmless
+}
+
 // Two movers add the counts of ended queue pairs to the same partition's total.
 TEST_F(MoverTest, TotalsOfEndedPairsAreExact) {
     constexpr int kEach = 500;
