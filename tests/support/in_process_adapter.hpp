@@ -7,9 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstddef>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +16,7 @@
 
 #include "adapter/server.hpp"
 #include "platform/limits.hpp"
+#include "support/own_holdings.hpp"
 #include "support/temp_directory.hpp"
 
 namespace causeway::test {
@@ -84,25 +82,6 @@ template<typename Condition>
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return true;
-}
-
-// Open descriptors of this process.
-[[nodiscard]] inline std::size_t open_files() {
-    std::size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
-        ++count;
-    return count;
-}
-
-// Mappings of memory files in this process: regions, queue pairs and doorbells, of both sides.
-[[nodiscard]] inline std::size_t shared_mappings() {
-    std::ifstream maps("/proc/self/maps");
-    std::size_t count = 0;
-    for (std::string line; std::getline(maps, line);) {
-        if (line.find("/memfd:") != std::string::npos)
-            ++count;
-    }
-    return count;
 }
 
 }  // namespace causeway::test

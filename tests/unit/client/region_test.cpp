@@ -9,6 +9,7 @@
 #include "client_world.hpp"
 #include "platform/limits.hpp"
 #include "platform/memfd.hpp"
+#include "support/own_holdings.hpp"
 
 namespace causeway::test {
 namespace {
@@ -138,11 +139,11 @@ TEST_F(RegionTest, DeregistersBeforeTheMemoryGoes) {
 
 TEST_F(RegionTest, LeavesNothingWhenTheAdapterRefuses) {
     const auto files = platform::open_file_count();
-    const auto mappings = platform::mapping_count();
+    const std::size_t mappings = countable_mappings();
     adapter.register_error = abi::Error::limit_reached;
     EXPECT_EQ(allocate_error(3 * kPart), CW_ERROR_LIMIT_REACHED);
     EXPECT_EQ(settle(files, platform::open_file_count), files);
-    EXPECT_EQ(settle(mappings, platform::mapping_count), mappings);
+    EXPECT_EQ(settle(mappings, countable_mappings), mappings);
 }
 
 TEST_F(RegionTest, KeepsNoFileOpenForAllocatedMemory) {
