@@ -125,6 +125,10 @@ protected:
             movers.push_back(Mover::start(std::move(options)).value());
         }
     }
+    ~MoverTest() override {
+        for (auto& mover : movers)
+            mover->stop();
+    }
     // An end of session `session`, known to mover `mover`.
     Played make_end(std::uint32_t session, std::uint32_t mover, engine::Patience patience = {}) {
         adapter::EndOptions options;
