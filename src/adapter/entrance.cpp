@@ -59,8 +59,10 @@ Result<std::string> Entrance::name_for(const std::string& wanted,
                                 "'{}'",
                                 name_, wanted));
     }
-    if (wanted.empty())
-        return wanted;
+    if (wanted.empty()) {
+        return fail(ErrorCode::invalid_argument,
+                    "no name given: this is the open entrance, choose a name for the partition");
+    }
     if (reserved.count(wanted) != 0) {
         return fail(ErrorCode::denied,
                     fmt::format("rule 'reserved name': '{}' is the name of an entrance of its own; "

@@ -33,7 +33,7 @@ public:
 
     // May this process come in here at all?
     [[nodiscard]] Result<void> admit(const platform::Credentials& peer) const;
-    // The name under which a partition that asks for `wanted` is known; empty: an observer.
+    // The name under which a partition that asks for `wanted` (may be empty) is known.
     [[nodiscard]] Result<std::string> name_for(const std::string& wanted,
                                                const std::set<std::string>& reserved) const;
 

@@ -42,7 +42,7 @@ Answer handle(Call& call) {
             continue;
         if (call.partition == nullptr && type != abi::Request::stats) {
             return fail(ErrorCode::denied,
-                        fmt::format("{}: an observer may only ask for stats: attach with a name",
+                        fmt::format("{}: an observer may only ask for stats: attach as a partition",
                                     control::request_name(call.header.type)));
         }
         if (handler.takes == Takes::nothing && call.descriptor) {

@@ -16,18 +16,27 @@
 
 namespace causeway::adapter {
 
+// Everything, or what one partition has; none may be there.
+struct View {
+    bool all;
+    const Partition* only;
+};
+
 struct Call {
     Fabric& fabric;
-    Partition* partition;  // null: an observer
+    Partition* partition;         // null: an observer
+    const std::string& entrance;  // by which it came in; empty: the open one
     abi::Header header;
     std::span<const std::byte> bytes;
     platform::UniqueFd descriptor;
     // Takes the right to answer later; the handler then returns std::nullopt.
     std::function<LateReply()> answer_later;
 
-    // Who listings are for: null sees all.
-    [[nodiscard]] const Partition* restricted_to() const {
-        return partition != nullptr && !partition->entrance.empty() ? partition : nullptr;
+    // What listings are of.
+    [[nodiscard]] View view() const {
+        if (entrance.empty())
+            return {.all = true, .only = nullptr};
+        return {.all = false, .only = fabric.find(entrance)};
     }
     template<control::Message T>
     [[nodiscard]] T reply() const {

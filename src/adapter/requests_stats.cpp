@@ -58,7 +58,7 @@ constexpr auto kSetKey = [](const auto& entry) { return entry; };
 
 Reply adapter_rows(const Call& call) {
     const Fabric& fabric = call.fabric;
-    const Partition* only = call.restricted_to();
+    const View view = call.view();
     abi::AdapterRow row{};
     put(row.version, kVersion);
     row.major = abi::kMajor;
@@ -67,12 +67,12 @@ Reply adapter_rows(const Call& call) {
     row.uptime_ns = platform::monotonic_ns() - fabric.started_ns();
     row.movers = fabric.mover_count();
     put(row.copy_kernels, engine::default_copy_plan().describe());
-    if (only != nullptr) {
+    if (view.only != nullptr) {
         row.partitions = 1;
-        row.queue_pairs = only->usage.queue_pairs;
-        row.regions = only->usage.regions;
-        row.registered_bytes = only->usage.bytes;
-    } else {
+        row.queue_pairs = view.only->usage.queue_pairs;
+        row.regions = view.only->usage.regions;
+        row.registered_bytes = view.only->usage.bytes;
+    } else if (view.all) {
         row.partitions = static_cast<std::uint32_t>(fabric.partitions().size());
         row.queue_pairs = static_cast<std::uint32_t>(fabric.queue_pairs().size());
         row.regions = static_cast<std::uint32_t>(fabric.regions().size());
@@ -109,8 +109,9 @@ void fill_partition(Fabric& fabric, const Partition& partition, abi::PartitionRo
 
 Reply partition_rows(const Call& call, std::uint32_t cursor) {
     std::vector<abi::PartitionRow> rows;
-    if (const Partition* only = call.restricted_to()) {
-        fill_partition(call.fabric, *only, rows.emplace_back());
+    if (const View view = call.view(); !view.all) {
+        if (view.only != nullptr)
+            fill_partition(call.fabric, *view.only, rows.emplace_back());
         return page(call.header, rows, 0);
     }
     const std::uint32_t next = collect(call.fabric.partitions(), cursor, rows, kMapKey,
@@ -139,10 +140,12 @@ Reply region_rows(const Call& call, std::uint32_t cursor) {
         return true;
     };
     // One's own are numbered by their handles, all of them by their network IDs.
-    const Partition* only = call.restricted_to();
-    const std::uint32_t next = only != nullptr
-                                   ? collect(only->regions, cursor, rows, kMapKey, fill)
-                                   : collect(call.fabric.regions(), cursor, rows, kMapKey, fill);
+    const View view = call.view();
+    std::uint32_t next = 0;
+    if (view.all)
+        next = collect(call.fabric.regions(), cursor, rows, kMapKey, fill);
+    else if (view.only != nullptr)
+        next = collect(view.only->regions, cursor, rows, kMapKey, fill);
     return page(call.header, rows, next);
 }
 
@@ -184,7 +187,7 @@ struct QueuePairPage {
 
 void queue_pair_rows(Call& call, std::uint32_t cursor) {
     Fabric& fabric = call.fabric;
-    const Partition* only = call.restricted_to();
+    const View view = call.view();
     auto collected = std::make_shared<QueuePairPage>();
     const auto fill = [&](const QueuePair& pair, abi::QueuePairRow& row) {
         const Partition* owner = fabric.find(pair.session);
@@ -203,15 +206,15 @@ void queue_pair_rows(Call& call, std::uint32_t cursor) {
         collected->ends.push_back(pair.end);
         return true;
     };
-    if (only != nullptr) {
-        collected->next = collect(only->queue_pairs, cursor, collected->rows, kSetKey,
-                                  [&](std::uint32_t id, abi::QueuePairRow& row) {
-                                      return fill(*fabric.queue_pair(id), row);
-                                  });
-    } else {
+    if (view.all) {
         collected->next = collect(
             fabric.queue_pairs(), cursor, collected->rows, kMapKey,
             [&](const auto& entry, abi::QueuePairRow& row) { return fill(entry.second, row); });
+    } else if (view.only != nullptr) {
+        collected->next = collect(view.only->queue_pairs, cursor, collected->rows, kSetKey,
+                                  [&](std::uint32_t id, abi::QueuePairRow& row) {
+                                      return fill(*fabric.queue_pair(id), row);
+                                  });
     }
     for (std::uint32_t i = 0; i < fabric.mover_count(); ++i) {
         fabric.mover(i).run([collected, i] {

@@ -12,7 +12,8 @@
 //     lingers, FUSE). That client is not read meanwhile, and an entrance with too much of it admits
 //     nobody; others do not notice.
 //  4. What a client can make the daemon hold is bounded: unattached connections per entrance and in
-//     time, everything else by quotas. When descriptors run out, accepting pauses.
+//     time, observers per entrance, everything else by quotas. When descriptors run out, accepting
+//     pauses.
 #pragma once
 
 #include <array>
@@ -44,6 +45,7 @@ struct ServerOptions {
     int stop_fd = -1;  // run() returns once this is readable; borrowed
     std::uint64_t attach_patience_ns = 5'000'000'000;
     std::uint32_t max_unattached = 64;  // connections per entrance that have not attached yet
+    std::uint32_t max_observers = 16;   // per entrance
 };
 
 class Server {
@@ -95,10 +97,14 @@ private:
 
     // server_attach.cpp
     [[nodiscard]] Answer attach(Session& session, const Call& call);
+    [[nodiscard]] Result<Reply> attach_observer(Session& session, const abi::Header& header);
     [[nodiscard]] Answer attach_as(Session& session, const abi::Header& header,
                                    const std::string& name);
-    [[nodiscard]] Result<Reply> finish_attach(Session& session, const abi::Header& header,
-                                              const std::string& name);
+    [[nodiscard]] Result<Reply> attach_partition(Session& session, const abi::Header& header,
+                                                 const std::string& name);
+    [[nodiscard]] Result<Reply> attach_reply(const Session& session, const abi::Header& header,
+                                             const std::string& name) const;
+    void settle(Session& session, Session::State state);
     [[nodiscard]] bool has_gone(const Session& session) const;
 
     const ServerOptions options_;

@@ -1,10 +1,12 @@
-// Attaching: which version, which name, and the wait for a name whose last holder is just going.
+// Attaching: which version, which name, the wait for a name whose last holder is just going; and
+// observers, who take none.
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/epoll.h>
 
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "adapter/server.hpp"
 #include "base/names.hpp"
@@ -28,6 +30,21 @@ Result<void> check_version(const abi::AttachRequest& request) {
                             kVersion, abi::kMajor, request.major_least, request.major_most));
 }
 
+Result<void> check_flags(const abi::AttachRequest& request) {
+    if ((request.flags & ~abi::attach_flag::kAll) != 0) {
+        return fail(ErrorCode::unsupported,
+                    fmt::format("attach with flags {:#x}, of which this adapter (causewayd {}) "
+                                "knows {:#x}: bring both to the same release",
+                                request.flags, kVersion, abi::attach_flag::kAll));
+    }
+    if (request.reserved != 0) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("the reserved field of attach holds {}: it must be zero",
+                                request.reserved));
+    }
+    return {};
+}
+
 // The requested name; empty is allowed.
 Result<std::string> requested_name(const abi::AttachRequest& request) {
     CW_TRY_ASSIGN(const std::string_view name, load_text(request.name));
@@ -48,10 +65,21 @@ Answer Server::attach(Session& session, const Call& call) {
         return fail(ErrorCode::protocol, "attach came with a descriptor but takes none");
     CW_TRY_ASSIGN(const auto message, control::parse<abi::AttachRequest>(call.bytes));
     CW_TRY(check_version(message));
+    CW_TRY(check_flags(message));
     CW_TRY_ASSIGN(const std::string wanted, requested_name(message));
     if (const auto admitted = session.door->entrance->admit(session.credentials); !admitted) {
         fabric_->count_refusal();
         return tl::unexpected(admitted.error());
+    }
+    if ((message.flags & abi::attach_flag::kObserver) != 0) {
+        if (!wanted.empty()) {
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("an observer has no name, but '{}' is asked for: leave it "
+                                    "empty, or attach as a partition",
+                                    wanted));
+        }
+        CW_TRY_ASSIGN(Reply reply, attach_observer(session, call.header));
+        return reply;
     }
     const auto name = session.door->entrance->name_for(wanted, reserved_names_);
     if (!name) {
@@ -61,9 +89,31 @@ Answer Server::attach(Session& session, const Call& call) {
     return attach_as(session, call.header, *name);
 }
 
+Result<Reply> Server::attach_observer(Session& session, const abi::Header& header) {
+    Door& door = *session.door;
+    if (door.observers.size() >= options_.max_observers) {
+        // The end of some may just not have been noticed yet.
+        for (const std::uint32_t id : std::vector(door.observers.begin(), door.observers.end())) {
+            if (has_gone(*sessions_.at(id)))
+                end_session(id, "it has gone");
+        }
+    }
+    if (door.observers.size() >= options_.max_observers) {
+        fabric_->count_refusal();
+        return fail(ErrorCode::limit_reached,
+                    fmt::format("{} observers look in by entrance {} already, as many as are "
+                                "admitted: try again when one has ended",
+                                door.observers.size(), door.entrance->label()));
+    }
+    CW_TRY_ASSIGN(Reply reply, attach_reply(session, header, ""));
+    settle(session, Session::State::observer);
+    door.observers.insert(session.id);
+    return reply;
+}
+
 Answer Server::attach_as(Session& session, const abi::Header& header, const std::string& name) {
-    if (name.empty() || !fabric_->name_taken(name))
-        return finish_attach(session, header, name);
+    if (!fabric_->name_taken(name))
+        return attach_partition(session, header, name);
     if (const Partition* holder = fabric_->find(name)) {
         // Its end may just not have been noticed yet: a restarted program is faster than that.
         const auto holding = sessions_.find(holder->session);
@@ -71,7 +121,7 @@ Answer Server::attach_as(Session& session, const abi::Header& header, const std:
             end_session(holder->session, "its process has gone");
     }
     if (!fabric_->name_taken(name))
-        return finish_attach(session, header, name);
+        return attach_partition(session, header, name);
     if (fabric_->find(name) == nullptr) {
         const std::uint32_t id = session.id;
         const bool alone = fabric_->when_free(name, [this, id, header, name] {
@@ -83,7 +133,7 @@ Answer Server::attach_as(Session& session, const abi::Header& header, const std:
             read_again(waiting);
             waiting.state = Session::State::unattached;
             waiting.door->unattached.push_front(id);
-            send(waiting, header, finish_attach(waiting, header, name));
+            send(waiting, header, attach_partition(waiting, header, name));
         });
         if (alone) {
             leave_unattached(session);
@@ -99,8 +149,23 @@ Answer Server::attach_as(Session& session, const abi::Header& header, const std:
                             name));
 }
 
-Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
-                                    const std::string& name) {
+Result<Reply> Server::attach_partition(Session& session, const abi::Header& header,
+                                       const std::string& name) {
+    CW_TRY_ASSIGN(Reply reply, attach_reply(session, header, name));
+    CW_TRY(fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
+    session.name = name;
+    settle(session, Session::State::partition);
+    if (session.door->complaints.allow(platform::monotonic_ns())) {
+        log_->info("{}: attached by entrance {} (pid {}, uid {})", session.label(),
+                   session.door->entrance->label(), session.credentials.pid,
+                   session.credentials.uid);
+    }
+    return reply;
+}
+
+// `name`: empty for an observer.
+Result<Reply> Server::attach_reply(const Session& session, const abi::Header& header,
+                                   const std::string& name) const {
     auto reply = control::make_reply<abi::AttachReply>(header);
     reply.major = abi::kMajor;
     reply.minor = abi::kMinor;
@@ -111,13 +176,12 @@ Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
     reply.max_queue_pairs = fabric_->quota().max_queue_pairs;
     CW_TRY(store_text(reply.name, name));
     CW_TRY(store_text(reply.adapter_version, kVersion));
-    if (!name.empty()) {
-        CW_TRY(
-            fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
-    }
+    return Reply::of(reply);
+}
+
+void Server::settle(Session& session, Session::State state) {
     leave_unattached(session);
-    session.state = name.empty() ? Session::State::observer : Session::State::partition;
-    session.name = name;
+    session.state = state;
     // Not every kernel gives one; then the end of the connection has to tell.
     if (auto process = platform::peer_pidfd(session.socket->get())) {
         const std::uint32_t id = session.id;
@@ -129,12 +193,6 @@ Result<Reply> Server::finish_attach(Session& session, const abi::Header& header,
             session.process_watch = *watch;
         }
     }
-    if (!name.empty() && session.door->complaints.allow(platform::monotonic_ns())) {
-        log_->info("{}: attached by entrance {} (pid {}, uid {})", session.label(),
-                   session.door->entrance->label(), session.credentials.pid,
-                   session.credentials.uid);
-    }
-    return Reply::of(reply);
 }
 
 bool Server::has_gone(const Session& session) const {

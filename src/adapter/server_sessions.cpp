@@ -93,6 +93,7 @@ void Server::serve(Session& session, control::IncomingRequest request) {
     const abi::Header header = request.header;
     Call call{*fabric_,
               fabric_->find(id),
+              door->entrance->name(),
               header,
               request.bytes,
               std::move(request.descriptor),
@@ -210,6 +211,8 @@ void Server::end_session(std::uint32_t id, const std::string& why) {
             held_back == 0 ? "" : fmt::format("; {} complaints were not logged", held_back);
         if (session->door->complaints.allow(platform::monotonic_ns()))
             log_->info("{}: left: {}{}", session->label(), why, more);
+    } else if (session->state == Session::State::observer) {
+        session->door->observers.erase(id);
     }
     loop_->remove(session->socket_watch);
     ::shutdown(session->socket->get(), SHUT_RDWR);  // the client sees it now, whatever hangs

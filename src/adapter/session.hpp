@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "adapter/entrance.hpp"
@@ -20,6 +21,7 @@ struct Door {
     std::unique_ptr<Entrance> entrance;
     EventLoop::Watch watch = 0;
     std::deque<std::uint32_t> unattached;  // sessions, oldest first
+    std::set<std::uint32_t> observers;     // sessions
     // What may hang because of who comes in here happens on threads of the door's own.
     SideThreads side{2};
     std::uint32_t aside = 0;  // tasks there that have not come back

@@ -75,8 +75,9 @@ Result<void> Partition::introduce(const std::string& name) {
     }
     CW_TRY_ASSIGN(const std::string_view known_as, load_text(terms_.name));
     if (known_as.empty()) {
-        return fail(ErrorCode::invalid_argument, "no name given: the entrance " + socket_ +
-                                                     " is open, choose a name for the partition");
+        return fail(ErrorCode::protocol, "the adapter at " + socket_ +
+                                             " gave the partition no name: are it and this library "
+                                             "of the same release?");
     }
     name_ = known_as;
     CW_TRY_ASSIGN(OpenedDoorbell bell, open_doorbell(abi::DoorbellKind::events, 0));

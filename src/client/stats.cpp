@@ -21,10 +21,10 @@ template<typename Row>
 Result<void> read_stats(const std::string& socket, std::uint32_t kind, const RowSink& row) {
     CW_TRY_ASSIGN(const std::string path, control::fabric_socket_path(socket));
     CW_TRY_ASSIGN(control::Channel channel, control::Channel::connect(path));
-    // Without a name: an observer.
     auto request = control::make<abi::AttachRequest>(abi::Request::attach);
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
+    request.flags = abi::attach_flag::kObserver;  // a partition of the same entrance is undisturbed
     CW_TRY(channel.call<abi::AttachReply>(request));
     const auto wanted = static_cast<abi::StatsKind>(kind);
     switch (wanted) {

@@ -103,15 +103,18 @@ for _ in $(seq 500); do
     sleep 0.02
 done
 expect_contains "$seen" '"executor": "adapter"'
-# The entrance is taken; looking is not joining.
-own=$(inside "$run/a" ss --json 2>&1) || true
+# The entrance is taken; looking is not joining. Only its own end is shown, and the peer by name.
+own=$(inside "$run/a" ss --json) || fail "ss at the entrance of a partition that lives: status $?"
+[ "$(grep -c '"partition"' <<<"$own")" = 1 ] || fail "ss inside shows more than the partition's own: $own"
+expect_contains "$own" '"partition": "a"'
+expect_contains "$own" '"peer": "b"'
+expect_contains "$(inside "$run/a" info --json)" '"name": "a"'
 [ -z "$(leftovers)" ] || fail "while it runs there is: $(leftovers)"
 echo "line" >&9
 exec 9>&-
 wait "$connecting" "$listening"
 [ "$(<"$TEST_TMP/copy")" = line ] || fail "the line did not arrive"
 wait_for_state
-echo "ss inside said: $own"
 
 # perf: both partitions in one sandbox, at the open entrance.
 figures=$(inside "$run" perf --socket /fabric/fabric.sock --test bandwidth --size 1M --seconds 0.05 --repeat 2 --json)

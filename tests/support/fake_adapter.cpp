@@ -185,6 +185,8 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
     switch (static_cast<abi::Request>(request.header.type)) {
         case abi::Request::attach: {
             CW_TRY_ASSIGN(const auto asked, control::parse<abi::AttachRequest>(request.bytes));
+            if (asked.name[0] == '\0' && (asked.flags & abi::attach_flag::kObserver) == 0)
+                return fail(ErrorCode::invalid_argument, "no name given: choose a name");
             auto reply = control::make_reply<abi::AttachReply>(request.header);
             reply.major = abi::kMajor;
             reply.movers = 1;

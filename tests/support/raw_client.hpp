@@ -126,6 +126,12 @@ private:
     return request;
 }
 
+[[nodiscard]] inline abi::AttachRequest observer_request() {
+    auto request = attach_request("");
+    request.flags = abi::attach_flag::kObserver;
+    return request;
+}
+
 [[nodiscard]] inline abi::OpenDoorbellRequest doorbell_request(abi::DoorbellKind kind) {
     auto request = control::make<abi::OpenDoorbellRequest>(abi::Request::open_doorbell, 2);
     request.kind = static_cast<std::uint32_t>(kind);
@@ -197,8 +203,13 @@ private:
 // --- what an attached session usually begins with
 
 struct RawSession {
-    RawSession(const std::string& socket, const std::string& name) : client(socket) {
-        attached = client.call(attach_request(name)).value().as<abi::AttachReply>();
+    RawSession(const std::string& socket, const std::string& name)
+        : RawSession(socket, attach_request(name)) {}
+    RawSession(const std::string& socket, const abi::AttachRequest& request) : client(socket) {
+        attached = client.call(request).value().as<abi::AttachReply>();
+    }
+    [[nodiscard]] static RawSession observer(const std::string& socket) {
+        return {socket, observer_request()};
     }
     // A completion queue; its id.
     std::uint32_t open_completions() {

@@ -57,14 +57,22 @@ struct ErrorReply {
 };
 static_assert(sizeof(ErrorReply) == 512);
 
-// --- attach: the first request. An empty name on the open entrance attaches an observer, which may
-// only ask for stats; on a named entrance an empty name means the entrance's own.
+// --- attach: the first request. On a named entrance an empty name means the entrance's own.
+namespace attach_flag {
+// Not a partition: has no name (`name` is empty) and may only ask for stats, of what a partition
+// that came in by the same entrance would see.
+inline constexpr std::uint32_t kObserver = 1;
+inline constexpr std::uint32_t kAll = 1;
+}  // namespace attach_flag
+
 struct AttachRequest {
     Header header;
     std::uint16_t major_least;
     std::uint16_t major_most;
-    std::uint32_t features;
+    std::uint32_t features;  // offered: what is not known is passed over
     char name[kNameSize];
+    std::uint32_t flags;  // attach_flag, demanded: what is not known is refused
+    std::uint32_t reserved;
 };
 struct AttachReply {
     Header header;
@@ -76,10 +84,10 @@ struct AttachReply {
     std::uint64_t max_bytes;  // quotas of this partition
     std::uint32_t max_regions;
     std::uint32_t max_queue_pairs;
-    char name[kNameSize];  // under which the partition is known now
+    char name[kNameSize];  // under which the partition is known now; an observer has none
     char adapter_version[32];
 };
-static_assert(sizeof(AttachRequest) == 88 && sizeof(AttachReply) == 144);
+static_assert(sizeof(AttachRequest) == 96 && sizeof(AttachReply) == 144);
 
 // --- doorbells (abi/doorbell.hpp). A completion queue is, to the adapter, a doorbell. The reply
 // carries the descriptor of its memory; wakeup_socket then fetches this side's end of its
@@ -217,8 +225,10 @@ static_assert(sizeof(CloseListenerRequest) == 24 && sizeof(ConnectRequest) == 15
 static_assert(sizeof(ConnectReply) == 24 && sizeof(AcceptRequest) == 24);
 static_assert(sizeof(AcceptReply) == 88 && sizeof(DisconnectRequest) == 24);
 
-// --- stats: rows of one kind, a page at a time. A partition on a named entrance sees its own rows
-// and the queue pairs it takes part in; the open entrance sees all.
+// --- stats: rows of one kind, a page at a time. Who came in by a named entrance, partition or
+// observer, sees the rows of that entrance's partition, its own ends of queue pairs (with the names
+// of its peers), and of the adapter row only what concerns that partition; the open entrance sees
+// all.
 enum class StatsKind : std::uint32_t { adapter = 0, partitions = 1, queue_pairs = 2, regions = 3 };
 
 struct StatsRequest {

@@ -51,9 +51,13 @@ TEST(Control, AttachStandsAsSpecified) {
     request.major_most = 0x0304;
     request.features = 0x05060708;
     std::strcpy(request.name, "orders");
+    request.flags = 0x11121314;
     EXPECT_EQ(hex_lines_of(request),
-              "0000: 58 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
-              "0010: 02 01 04 03 08 07 06 05 6f 72 64 65 72 73 00 00\n");
+              "0000: 60 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 02 01 04 03 08 07 06 05 6f 72 64 65 72 73 00 00\n"
+              "0050: 00 00 00 00 00 00 00 00 14 13 12 11 00 00 00 00\n");
+    EXPECT_EQ(abi::attach_flag::kObserver, 1U);
+    EXPECT_EQ(abi::attach_flag::kAll, 1U);
     auto reply = message<abi::AttachReply>(abi::Request::attach, abi::kReplyBit);
     reply.major = 1;
     reply.minor = 2;

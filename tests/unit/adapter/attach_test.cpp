@@ -96,14 +96,58 @@ TEST(Attach, ComesBeforeEverythingElseAndOnce) {
     EXPECT_EQ(client.call(attach_request("orders"))->code(), ErrorCode::wrong_state);
 }
 
-TEST(Attach, ObserversOnlyLook) {
+TEST(Attach, ObserversHaveNoNameAndTakeNone) {
     const InProcessAdapter adapter;
-    RawSession observer(adapter.socket(), "");
-    EXPECT_STREQ(observer.attached.name, "");
-    EXPECT_TRUE(observer.client.call(test::stats_request(abi::StatsKind::adapter))->ok());
-    EXPECT_EQ(observer.client.call(test::doorbell_request(abi::DoorbellKind::events))->code(),
-              ErrorCode::denied);
-    EXPECT_EQ(observer.client.call(test::listen_request("s"))->code(), ErrorCode::denied);
+    for (const std::string entrance : {"", "a"}) {
+        const auto before = RawSession::observer(adapter.socket(entrance));
+        EXPECT_STREQ(before.attached.name, "");
+        const RawSession partition(adapter.socket(entrance), entrance.empty() ? "x" : entrance);
+        EXPECT_NO_THROW(RawSession::observer(adapter.socket(entrance))) << "while it lives";
+        auto named = test::observer_request();
+        store_text(named.name, partition.attached.name).value();
+        EXPECT_EQ(attach_error(adapter.socket(entrance), named), ErrorCode::invalid_argument);
+    }
+    EXPECT_EQ(attach_error(adapter.socket(), attach_request("")), ErrorCode::invalid_argument)
+        << "no name and no observer";
+}
+
+TEST(Attach, RefusesUnknownFlags) {
+    const InProcessAdapter adapter;
+    auto request = attach_request("x");
+    for (const std::uint32_t flags : {0x2u, 0x3u, 0x80000000u}) {
+        request.flags = flags;
+        EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::unsupported) << flags;
+    }
+    request.flags = 0;
+    request.reserved = 1;
+    EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::invalid_argument);
+}
+
+// Before flags were there, the message ended with the name.
+TEST(Attach, ShorterMessageAttachesAPartition) {
+    const InProcessAdapter adapter;
+    auto request = attach_request("orders");
+    request.header.size = offsetof(abi::AttachRequest, flags);
+    RawClient client(adapter.socket());
+    const auto reply = client.exchange(control::bytes_of(request).first(request.header.size));
+    ASSERT_TRUE(reply && reply->ok());
+    EXPECT_TRUE(client.call(test::listen_request("s"))->ok());
+}
+
+TEST(Attach, ObserversAreFewPerEntrance) {
+    const InProcessAdapter adapter([](ServerOptions& options) { options.max_observers = 3; });
+    std::vector<RawSession> few;
+    for (int i = 0; i < 3; ++i)
+        few.push_back(RawSession::observer(adapter.socket("a")));
+    EXPECT_EQ(attach_error(adapter.socket("a"), test::observer_request()),
+              ErrorCode::limit_reached);
+    EXPECT_NO_THROW(RawSession::observer(adapter.socket("b"))) << "another entrance";
+    EXPECT_NO_THROW(RawSession(adapter.socket("a"), "a")) << "a partition";
+    // Without a pause in between, as often as one likes.
+    for (int i = 0; i < 50; ++i) {
+        few.pop_back();
+        few.push_back(RawSession::observer(adapter.socket("a")));
+    }
 }
 
 TEST(Attach, EndsWithItsProcessEvenIfAChildKeepsTheConnection) {

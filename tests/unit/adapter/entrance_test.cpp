@@ -125,7 +125,10 @@ TEST_F(EntranceRules, NamedEntranceKnowsOneName) {
 
 TEST_F(EntranceRules, OpenEntranceKnowsAllNamesButThoseOfEntrances) {
     EXPECT_EQ(open->name_for("b", reserved).value(), "b");
-    EXPECT_EQ(open->name_for("", reserved).value(), "") << "an observer";
+    const auto none = open->name_for("", reserved);
+    ASSERT_FALSE(none.has_value());
+    EXPECT_EQ(none.error().code, ErrorCode::invalid_argument);
+    EXPECT_NE(none.error().text.find("choose a name"), std::string::npos);
     const auto taken = open->name_for("a", reserved);
     ASSERT_FALSE(taken.has_value());
     EXPECT_EQ(taken.error().code, ErrorCode::denied);

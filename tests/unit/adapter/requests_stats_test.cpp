@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "base/version.hpp"
 #include "support/in_process_adapter.hpp"
 #include "support/neighbour.hpp"
 #include "support/raw_client.hpp"
@@ -41,7 +42,7 @@ TEST(Stats, PagesShowEveryRowOnce) {
         shown.insert(row.id);
     EXPECT_EQ(rows.size(), 100u);
     EXPECT_EQ(shown, made);
-    RawSession observer(adapter.socket(), "");
+    auto observer = RawSession::observer(adapter.socket());
     EXPECT_EQ(rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs).size(), 100u);
 }
 
@@ -78,12 +79,63 @@ TEST(Stats, NamedEntranceSeesItsOwnOnly) {
     EXPECT_EQ(rows_of<abi::AdapterRow>(open, abi::StatsKind::adapter)[0].partitions, 3u);
 }
 
+TEST(Stats, AnObserverSeesWhatItsEntrancesPartitionSees) {
+    const InProcessAdapter adapter;
+    RawSession open(adapter.socket(), "orders");
+    auto observer = RawSession::observer(adapter.socket("a"));
+    const auto sees_nothing = [&] {
+        EXPECT_TRUE(rows_of<abi::PartitionRow>(observer, abi::StatsKind::partitions).empty());
+        EXPECT_TRUE(rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs).empty());
+        EXPECT_TRUE(rows_of<abi::RegionRow>(observer, abi::StatsKind::regions).empty());
+        const auto summary = rows_of<abi::AdapterRow>(observer, abi::StatsKind::adapter);
+        ASSERT_EQ(summary.size(), 1u);
+        EXPECT_STREQ(summary[0].version, kVersion);
+        EXPECT_EQ(summary[0].partitions, 0u);
+        EXPECT_EQ(summary[0].registered_bytes, 0u);
+        EXPECT_EQ(summary[0].open_files, 0u) << "the whole daemon's";
+    };
+    const auto file = test::region_file(4096);
+    ASSERT_TRUE(open.client.call(test::register_request(4096), file.get())->ok());
+    sees_nothing();
+    {
+        RawSession a(adapter.socket("a"), "a");
+        open.listen("service");
+        const std::uint32_t mine = a.create_queue_pair(a.open_completions());
+        const std::uint32_t theirs = open.create_queue_pair(open.open_completions());
+        ASSERT_TRUE(a.client.call(test::connect_request(mine, "orders/service"))->ok());
+        ASSERT_TRUE(open.client.call(test::accept_request(1, theirs))->ok());
+        const auto own = test::region_file(8192);
+        ASSERT_TRUE(a.client.call(test::register_request(8192), own.get())->ok());
+
+        const auto partitions = rows_of<abi::PartitionRow>(observer, abi::StatsKind::partitions);
+        ASSERT_EQ(partitions.size(), 1u);
+        EXPECT_STREQ(partitions[0].name, "a");
+        const auto pairs = rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs);
+        ASSERT_EQ(pairs.size(), 1u);
+        EXPECT_STREQ(pairs[0].partition, "a");
+        EXPECT_STREQ(pairs[0].peer, "orders") << "by name";
+        const auto regions = rows_of<abi::RegionRow>(observer, abi::StatsKind::regions);
+        ASSERT_EQ(regions.size(), 1u);
+        EXPECT_STREQ(regions[0].partition, "a");
+        const auto summary = rows_of<abi::AdapterRow>(observer, abi::StatsKind::adapter);
+        ASSERT_EQ(summary.size(), 1u);
+        EXPECT_EQ(summary[0].partitions, 1u);
+        EXPECT_EQ(summary[0].registered_bytes, 8192u);
+    }
+    // It does not outlast the partition's rows, and is there for the next one.
+    EXPECT_TRUE(test::eventually(
+        [&] { return rows_of<abi::PartitionRow>(observer, abi::StatsKind::partitions).empty(); }));
+    sees_nothing();
+    const RawSession again(adapter.socket("a"), "a");
+    EXPECT_EQ(rows_of<abi::PartitionRow>(observer, abi::StatsKind::partitions).size(), 1u);
+}
+
 TEST(Stats, CountWhatWasMoved) {
     const InProcessAdapter adapter;
     test::Neighbours neighbours(adapter.socket());
     neighbours.exchange();
     neighbours.exchange();
-    RawSession observer(adapter.socket(), "");
+    auto observer = RawSession::observer(adapter.socket());
     const auto pairs = rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs);
     ASSERT_EQ(pairs.size(), 2u);
     for (const auto& row : pairs) {
@@ -109,7 +161,7 @@ TEST(Stats, CountWhatWasMoved) {
 
 TEST(Stats, RefusesAnUnknownKind) {
     const InProcessAdapter adapter;
-    RawSession observer(adapter.socket(), "");
+    auto observer = RawSession::observer(adapter.socket());
     const auto reply = observer.client.call(test::stats_request(abi::StatsKind(4)));
     EXPECT_EQ(reply->code(), ErrorCode::invalid_argument);
 }

@@ -46,7 +46,7 @@ TEST_F(PartitionTest, SaysWhatIsWrongWithAnAttachment) {
     EXPECT_EQ(attach_error(adapter.socket(), "no/slashes"), CW_ERROR_INVALID_ARGUMENT);
     EXPECT_EQ(attach_error(adapter.socket(), std::string(64, 'n').c_str()),
               CW_ERROR_INVALID_ARGUMENT);
-    // An open entrance answers an empty name with an observer; that is no partition.
+    // As the adapter says it.
     EXPECT_EQ(attach_error(adapter.socket(), nullptr), CW_ERROR_INVALID_ARGUMENT);
     EXPECT_NE(std::string(cw_error_text()).find("choose a name"), std::string::npos);
     EXPECT_EQ(attach_error("/" + std::string(200, 'l') + "/fabric.sock", "a"),
