@@ -139,8 +139,13 @@ Result<std::vector<Measurement>> measure_with_adapter(std::vector<Plan> plans, u
         AdapterOptions wanted{.movers = movers};
         if (plans.front().cores.mover.has_value())
             wanted.mover_cores = {*plans.front().cores.mover};
-        CW_TRY_ASSIGN(auto started, PrivateAdapter::start(wanted));
-        adapter.emplace(std::move(started));
+        auto started = PrivateAdapter::start(wanted);
+        if (!started.has_value()) {
+            return fail(started.error().code,
+                        started.error().text +
+                            "; or measure at a running adapter: --socket DIR/fabric.sock");
+        }
+        adapter.emplace(std::move(*started));
         for (Plan& plan : plans) {
             if (plan.socket.empty())
                 plan.socket = adapter->socket();

@@ -154,6 +154,14 @@ TEST(CliPerfOptions, ACoreThatIsNotThereIsNamed) {
     EXPECT_THAT(result.err, HasSubstr("4095"));
 }
 
+TEST(CliPerfOptions, ANamedEntranceIsForOnePartition) {
+    const TestAdapter adapter({"a"});
+    const auto result = run_command(perf_arguments({"--socket", adapter.socket("a")}));
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.err, HasSubstr("joins as two partitions"));
+    EXPECT_THAT(result.err, HasSubstr("give --socket DIR/fabric.sock"));
+}
+
 TEST(CliPerfEnd, NothingStaysBehind) {
     const TempDirectory runtime;
     const auto result =

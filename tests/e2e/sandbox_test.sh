@@ -120,6 +120,19 @@ wait_for_state
 figures=$(inside "$run" perf --socket /fabric/fabric.sock --test bandwidth --size 1M --seconds 0.05 --repeat 2 --json)
 expect_contains "$figures" '"verified": true'
 wait_for_state
+# A named entrance is for one partition, and perf needs two: it says so, and what to do.
+if said=$(inside "$run/a" perf --socket /fabric/fabric.sock --seconds 0.05 2>&1); then
+    fail "perf measured between two partitions at an entrance for one"
+fi
+expect_contains "$said" "joins as two partitions"
+expect_contains "$said" "give --socket DIR/fabric.sock"
+# Nor can it start an adapter where nothing can be written.
+if said=$(inside "$run/a" perf --seconds 0.05 2>&1); then
+    fail "perf started an adapter in a sandbox without a place for it"
+fi
+expect_contains "$said" "no directory for a private adapter"
+expect_contains "$said" "or measure at a running adapter"
+wait_for_state
 [ -z "$(leftovers)" ] || fail "there is left: $(leftovers)"
 
 # Another name than the entrance's is refused.

@@ -18,6 +18,17 @@ struct Name {
     char text[64];
 };
 
+Result<Partition> join(const std::string& name, const std::string& socket) {
+    auto partition = Partition::attach(name, {.socket = socket});
+    if (partition.has_value() || partition.error().code != ErrorCode::denied)
+        return partition;
+    return fail(ErrorCode::denied,
+                fmt::format("{}; a measurement joins as two partitions under names of its own, "
+                            "which takes an open entrance: give --socket DIR/fabric.sock of an "
+                            "adapter of this user, or no --socket for a private adapter",
+                            partition.error().text));
+}
+
 std::uint32_t ring_entries(std::uint64_t wanted) {
     return static_cast<std::uint32_t>(std::bit_ceil(std::max<std::uint64_t>(wanted, 8)));
 }
@@ -37,7 +48,7 @@ Result<void> Connection::open(const Plan& plan, Role role, std::uint32_t receive
     role_ = role;
     wait_ = static_cast<cw_wait>(plan.wait);
     const std::string name = fmt::format("perf-{}-{}", ::getppid(), perf::name(role));
-    CW_TRY_ASSIGN(partition_, Partition::attach(name, {.socket = plan.socket}));
+    CW_TRY_ASSIGN(partition_, join(name, plan.socket));
     const std::uint32_t sends = ring_entries(std::max(4 * plan.outstanding, 64U));
     const std::uint32_t receive_entries = ring_entries(receives);
     CW_TRY_ASSIGN(queue_, partition_.create_completion_queue(sends + receive_entries));
