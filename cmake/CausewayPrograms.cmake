@@ -34,6 +34,9 @@ endfunction()
 causeway_program(causewayd FOLDER causewayd OUTPUT causewayd ROOMS adapter)
 # The library's target is called causeway; the command-line tool of that name is causeway_cli here.
 causeway_program(causeway_cli FOLDER causeway OUTPUT causeway ROOMS client)
+if(TARGET causeway_cli)
+    target_link_libraries(causeway_cli PRIVATE causeway_commit)
+endif()
 
 # An example sees what a user of the library sees: the public headers and the shared library.
 file(GLOB examples CONFIGURE_DEPENDS

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "command.hpp"
+#include "commit.hpp"
 #include "json.hpp"
 #include "stats.hpp"
 #include "text.hpp"
@@ -40,7 +41,8 @@ Result<Facts> ask(const std::string& socket) {
 
 json library_json() {
     return {{"version", cw_version_string()},
-            {"protocol", fmt::format("{}.{}", abi::kMajor, abi::kMinor)}};
+            {"protocol", fmt::format("{}.{}", abi::kMajor, abi::kMinor)},
+            {"commit", source_commit()}};
 }
 
 json to_json(const abi::AdapterRow& row) {
@@ -143,7 +145,8 @@ void print_regions(const std::vector<abi::RegionRow>& rows) {
 }
 
 int show(const Result<Facts>& facts) {
-    fmt::print("library      {} (protocol {}.{})\n", cw_version_string(), abi::kMajor, abi::kMinor);
+    fmt::print("library      {} (protocol {}.{}), commit {}\n", cw_version_string(), abi::kMajor,
+               abi::kMinor, source_commit());
     if (!facts.has_value()) {
         std::fflush(stdout);
         print_error(facts.error().text);

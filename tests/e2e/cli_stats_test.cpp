@@ -89,6 +89,8 @@ TEST_F(CliStats, InfoDescribesTheAdapterAndWhoIsThere) {
     const json& adapter = info.at("adapter");
     EXPECT_EQ(adapter.at("pid"), adapter_.pid());
     EXPECT_EQ(adapter.at("version"), info.at("library").at("version"));
+    EXPECT_THAT(info.at("library").at("commit").get<std::string>(),
+                ::testing::MatchesRegex("unknown|[0-9a-f]+[+]?"));
     EXPECT_GT(adapter.at("uptime_ns").get<std::uint64_t>(), 0u);
     EXPECT_GE(adapter.at("movers").get<int>(), 1);
     EXPECT_FALSE(adapter.at("copy_kernels").get<std::string>().empty());

@@ -7,12 +7,9 @@
 #include <limits>
 #include <thread>
 
+#include "commit.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
-
-#ifndef CAUSEWAY_COMMIT
-#define CAUSEWAY_COMMIT ""
-#endif
 
 namespace causeway::perf {
 namespace {
@@ -86,7 +83,7 @@ double clock_ns() {
 Machine this_machine() {
     utsname system{};
     ::uname(&system);
-    return {platform::cpu_model(), system.release, platform::online_cpus(), CAUSEWAY_COMMIT};
+    return {platform::cpu_model(), system.release, platform::online_cpus(), cli::source_commit()};
 }
 
 Cores choose_cores(Peer peer) {

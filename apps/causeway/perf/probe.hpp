@@ -22,7 +22,7 @@ struct Machine {
     std::string cpu;
     std::string kernel;
     unsigned cores_online = 0;
-    std::string commit;  // of this program's source; empty if not known
+    std::string commit;  // of this program's source, see commit.hpp
 };
 [[nodiscard]] Machine this_machine();
 

@@ -164,7 +164,6 @@ json json_of(const Measurement& measurement) {
     }
     json summary = summary_json(measurement.summary());
     summary["figure"] = measurement.figure_name();
-    const std::string commit = this_machine().commit;
     return {{"peer", name(plan.peer)},
             {"test", name(plan.test)},
             {"operation", name(plan.operation)},
@@ -184,7 +183,7 @@ json json_of(const Measurement& measurement) {
             {"runs", runs},
             {"machine", machine_json(plan)},
             {"version", CAUSEWAY_VERSION},
-            {"commit", commit.empty() ? json(nullptr) : json(commit)}};
+            {"commit", this_machine().commit}};
 }
 
 Ratio ratio_of(const Measurement& first, const Measurement& second) {
