@@ -11,7 +11,7 @@
 namespace {
 
 using namespace std::chrono_literals;
-using causeway::CompletionQueue, causeway::Partition, causeway::PostOptions;
+using causeway::CompletionQueue, causeway::Partition;
 
 constexpr int kRounds = 20'000;
 
@@ -20,12 +20,6 @@ void await_one(CompletionQueue& queue) {
     const auto batch = queue.wait(5s);
     if (batch.size() != 1 || !batch.front().ok())
         throw std::runtime_error(batch.empty() ? "nothing came within 5 s" : "a transfer failed");
-}
-
-PostOptions silently() {
-    PostOptions options;
-    options.signaled = false;  // completes only if it fails
-    return options;
 }
 
 void ping() {
@@ -37,7 +31,7 @@ void ping() {
     const auto start = std::chrono::steady_clock::now();
     for (int round = 0; round < kRounds; ++round) {
         pair.post_receive(memory.slice(0, 8), 1).value();
-        pair.post_send(memory.slice(8, 8), 2, silently()).value();
+        pair.post_send(memory.slice(8, 8), 2, {.signaled = false}).value();
         await_one(queue);
     }
     const std::chrono::nanoseconds elapsed = std::chrono::steady_clock::now() - start;
@@ -53,7 +47,7 @@ void pong(Partition& partition, causeway::Listener& listener) {
     for (int round = 1; round < kRounds; ++round) {
         await_one(queue);
         pair.post_receive(memory.slice(0, 8), 1).value();
-        pair.post_send(memory.slice(8, 8), 2, silently()).value();
+        pair.post_send(memory.slice(8, 8), 2, {.signaled = false}).value();
     }
     await_one(queue);
     pair.post_send(memory.slice(8, 8), 2).value();

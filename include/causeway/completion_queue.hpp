@@ -53,15 +53,19 @@ private:
 };
 static_assert(sizeof(Completion) == sizeof(cw_completion));
 
-// Up to 32 completions, by value.
+// Up to 32 completions, by value. Memory behind the last one is never written: a poll that finds
+// nothing costs nothing.
 class CompletionBatch {
 public:
     static constexpr int kMost = 32;
+
+    CompletionBatch() noexcept {}  // NOLINT: the union deletes what `= default` would make
 
     [[nodiscard]] const Completion* begin() const noexcept { return entries_.data(); }
     [[nodiscard]] const Completion* end() const noexcept { return entries_.data() + count_; }
     [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(count_); }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+    // Only of what is there: neither of an empty batch nor beyond size().
     [[nodiscard]] const Completion& front() const noexcept { return entries_.front(); }
     [[nodiscard]] const Completion& operator[](std::size_t i) const noexcept { return entries_[i]; }
     // Not none: the queue itself failed (forked, closed); then the batch is empty.
@@ -69,7 +73,9 @@ public:
 
 private:
     friend class CompletionQueue;
-    std::array<Completion, kMost> entries_;
+    union {  // so that it is not zeroed
+        std::array<Completion, kMost> entries_;
+    };
     int count_ = 0;
     ErrorCode error_ = ErrorCode::none;
 };

@@ -14,20 +14,23 @@
 
 namespace causeway {
 
+struct PostOptions;
+
 // A number that travels beside the data.
 struct Immediate {
     std::uint32_t value;
+
+    operator PostOptions() const noexcept;  // NOLINT: post_send(s, id, Immediate{7})
 };
 
+// An aggregate: post_send(s, id, {.immediate = Immediate{7}, .signaled = false}).
 struct PostOptions {
     std::optional<Immediate> immediate{};
     bool signaled = true;  // false: no completion on success
     bool fence = false;    // flushed if a descriptor since the previous fence has failed
-
-    PostOptions() = default;
-    PostOptions(Immediate number) noexcept
-        : immediate(number) {}  // NOLINT: post_send(s, id, Immediate{7})
 };
+
+inline Immediate::operator PostOptions() const noexcept { return {.immediate = *this}; }
 
 // What a send does while the peer has posted no receive.
 struct Patience {
