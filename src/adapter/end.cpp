@@ -43,7 +43,9 @@ End::End(EndOptions options, platform::UniqueFd memory, platform::Mapping mappin
       memory_(std::move(memory)),
       mapping_(std::move(mapping)),
       view_(mapping_.data(), options_.shape),
-      endpoint_(view_, *options_.regions, options_.patience) {}
+      endpoint_(view_, *options_.regions, options_.patience) {
+    endpoint_.number = options_.id;
+}
 
 void End::set_state(abi::QueuePairState state, abi::Error reason) noexcept {
     reason_.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);

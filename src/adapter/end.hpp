@@ -51,6 +51,15 @@ public:
     [[nodiscard]] platform::UniqueFd& memory() noexcept { return memory_; }
     [[nodiscard]] std::uint64_t memory_size() const noexcept { return mapping_.size(); }
 
+    // What executes from now on; to be said before `connected` is.
+    void set_executor(abi::Executor executor) noexcept {
+        layout().executor.store(static_cast<std::uint32_t>(executor), std::memory_order_relaxed);
+    }
+    // A region that this end may have been granted is its peer's no more. Any thread.
+    void count_revocation() noexcept {
+        // SYNC(revocations): release, pairs with the acquire in client/direct_lane.cpp.
+        layout().revocations.fetch_add(1, std::memory_order_release);
+    }
     // Publishes the state to the partition and rings its doorbells.
     void set_state(abi::QueuePairState state, abi::Error reason) noexcept;
     [[nodiscard]] abi::QueuePairState state() const noexcept {
@@ -89,11 +98,15 @@ private:
 class Connection {
 public:
     // `id` is not zero and unique in the daemon's life, as is `id` + 1.
-    Connection(std::shared_ptr<End> a, std::shared_ptr<End> b, std::uint64_t id)
-        : ends{std::move(a), std::move(b)},
+    Connection(std::shared_ptr<End> a, std::shared_ptr<End> b, std::uint64_t id,
+               abi::Executor executor)
+        : executor(executor),
+          ends{std::move(a), std::move(b)},
           flows{{ends[0]->endpoint(), ends[1]->endpoint(), id},
                 {ends[1]->endpoint(), ends[0]->endpoint(), id + 1}} {}
 
+    // Direct: the partitions execute; the mover only connects and closes.
+    const abi::Executor executor;
     std::shared_ptr<End> ends[2];
     engine::Flow flows[2];
     engine::Step last[2] = {engine::Step::idle, engine::Step::idle};

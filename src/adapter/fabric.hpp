@@ -82,6 +82,17 @@ public:
     // Tells waiting connectors that nobody will accept them.
     void refuse_waiting(Listener& listener, abi::Error reason);
 
+    // --- direct connections (fabric_direct.cpp)
+    // Makes what two ends need and connects them; both are in phase connected. `done` gets an error
+    // where that failed; then both ends are closed.
+    void connect_direct(std::uint32_t connector, std::uint32_t acceptor,
+                        std::function<void(Result<void>)> done);
+    void drop_inbound(QueuePair& pair) noexcept;
+    [[nodiscard]] Bell* bell(std::uint32_t number) noexcept;
+    void forget_bell(std::uint32_t number);
+    // Something that `owner` may have granted is not valid any more.
+    void count_revocation(const Partition& owner);
+
     // --- regions
     [[nodiscard]] bool inode_known(const FileKey& key) const { return inodes_.count(key) != 0; }
     void know_inode(const FileKey& key) { inodes_.insert(key); }
@@ -136,6 +147,11 @@ private:
     [[nodiscard]] Result<void> start_movers();
     void finish_end(std::uint32_t session);
     void finish_removal(std::uint32_t id);
+    [[nodiscard]] Result<std::uint32_t> bell_between(const BellKey& key);
+    void forget_bells_of(std::uint32_t session);
+    void give_inbound(QueuePair& pair, Inbound inbound);
+    [[nodiscard]] Result<void> join(QueuePair& a, QueuePair& b, Inbound inbound_a,
+                                    Inbound inbound_b);
     void take_from_listener(const QueuePair& pair);
     void look_for_holes(std::uint32_t session);
     void forget_region(const std::shared_ptr<RegisteredRegion>& region);
@@ -153,9 +169,11 @@ private:
     std::unordered_map<std::string, std::function<void()>> waiting_for_name_;
     std::map<std::uint32_t, QueuePair> queue_pairs_;
     std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions_;  // by network ID
+    std::map<std::uint32_t, Bell> bells_;                                 // between direct peers
     std::set<FileKey> inodes_;
     std::uint32_t last_queue_pair_ = 0;
     std::uint32_t last_network_id_ = 0;
+    std::uint32_t last_bell_ = 0;
     std::uint64_t files_ = 0;
     std::uint64_t mappings_ = 0;
     std::uint64_t refused_ = 0;

@@ -73,6 +73,7 @@ void Fabric::finish_end(std::uint32_t session) {
     const std::shared_ptr<Partition> partition = std::move(found->second);
     partitions_.erase(found);
     looked_at_ns_.erase(session);
+    forget_bells_of(session);
     for (const auto& mover : movers_)
         mover->close_session(session);
     auto regions = std::move(partition->regions);
@@ -164,6 +165,7 @@ void Fabric::finish_removal(std::uint32_t id) {
     if (node.empty())
         return;
     QueuePair& pair = node.mapped();
+    drop_inbound(pair);
     const auto found = partitions_.find(pair.session);
     if (found == partitions_.end())
         return;

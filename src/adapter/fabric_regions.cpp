@@ -36,6 +36,8 @@ void Fabric::remove_region(Partition& partition, std::uint32_t handle, std::func
         return;
     const std::shared_ptr<RegisteredRegion> region = std::move(node.mapped());
     partition.table->remove(region->entry);
+    if (region->granted)
+        count_revocation(partition);
     partition.usage.bytes -= region->registered_bytes;
     --partition.usage.regions;
     give_files(partition, region->memory.files.size());

@@ -66,11 +66,11 @@ void Mover::add(std::shared_ptr<End> end) {
     loop_->post([this, end = std::move(end)]() mutable { loop_->add(std::move(end)); });
 }
 
-void Mover::connect(std::shared_ptr<End> a, std::shared_ptr<End> b) {
+void Mover::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor) {
     a->served_by.store(this, std::memory_order_release);
     b->served_by.store(this, std::memory_order_release);
-    loop_->post([this, a = std::move(a), b = std::move(b)]() mutable {
-        loop_->connect(std::move(a), std::move(b));
+    loop_->post([this, a = std::move(a), b = std::move(b), executor]() mutable {
+        loop_->connect(std::move(a), std::move(b), executor);
     });
 }
 
@@ -235,14 +235,16 @@ void Mover::Loop::remove(const std::shared_ptr<End>& end) {
     total.mover_ns.add_shared(counters.mover_ns.load());
 }
 
-void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b) {
-    auto connection = std::make_unique<Connection>(a, b, next_connection_id_);
+void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor) {
+    auto connection = std::make_unique<Connection>(a, b, next_connection_id_, executor);
     next_connection_id_ += 2;
     Connection& it = *connection;
     connections_.emplace(&it, std::move(connection));
     a->connection = &it;
     b->connection = &it;
     heat(it);
+    a->set_executor(executor);
+    b->set_executor(executor);
     a->set_state(abi::QueuePairState::connected, abi::Error::none);
     b->set_state(abi::QueuePairState::connected, abi::Error::none);
 }
@@ -272,7 +274,8 @@ void Mover::Loop::close_connection(Connection& connection, End* blamed, abi::Err
         flow.abandon();
     for (auto& end : connection.ends) {
         end->connection = nullptr;
-        end->endpoint().publish_taken();
+        if (connection.executor == abi::Executor::adapter)
+            end->endpoint().publish_taken();
         end->set_state(abi::QueuePairState::closed, end.get() == blamed ? reason : peer_reason);
     }
     connections_.erase(&connection);

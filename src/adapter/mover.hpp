@@ -51,7 +51,8 @@ public:
     void add(std::shared_ptr<End> end);
     // Connects two ends, both in state connecting or idle: they become connected and are served by
     // this mover. An end that was added to another mover has its doorbell forwarded by that one.
-    void connect(std::shared_ptr<End> a, std::shared_ptr<End> b);
+    void connect(std::shared_ptr<End> a, std::shared_ptr<End> b,
+                 abi::Executor executor = abi::Executor::adapter);
     // Ends `end` with `state` and `reason`; a connected peer ends with `peer_reason`.
     // Must go to the mover that serves the connection; for an unconnected end, to its own.
     void close(std::shared_ptr<End> end, abi::QueuePairState state, abi::Error reason,

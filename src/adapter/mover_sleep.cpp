@@ -42,7 +42,7 @@ constexpr int kNapMs = 1000;  // backstop
 }  // namespace
 
 void Mover::Loop::heat(Connection& connection) {
-    if (connection.polled)
+    if (connection.polled || connection.executor != abi::Executor::adapter)
         return;
     connection.polled = true;
     connection.active_ns = now_ns_;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "adapter/bit_pool.hpp"
+#include "adapter/direct.hpp"
 #include "adapter/doorbell.hpp"
 #include "adapter/end.hpp"
 #include "adapter/quota.hpp"
@@ -28,6 +29,7 @@ namespace causeway::adapter {
 struct RegisteredRegion {
     std::uint32_t session = 0;
     std::uint64_t registered_bytes = 0;
+    bool granted = false;  // a direct peer was given its memory
     engine::Region entry;
     RegionMemory memory;
 };
@@ -40,8 +42,9 @@ struct PendingRegion {
 
 struct DoorbellRecord {
     abi::DoorbellKind kind{};
-    std::shared_ptr<Doorbell> doorbell;
-    BitPool ready_bits;  // completions: one per queue pair that completes to it
+    std::shared_ptr<Doorbell> doorbell;  // none: a bell between two partitions
+    std::uint32_t bell = 0;              // its number, then
+    BitPool ready_bits;                  // completions: one per queue pair that completes to it
 };
 
 struct QueuePair {
@@ -53,9 +56,12 @@ struct QueuePair {
     std::uint32_t completions = 0;  // id of the doorbell
     std::uint64_t bytes = 0;        // of its memory
     Phase phase = Phase::idle;
+    abi::Executor wanted = abi::Executor::any;
     abi::Executor executor = abi::Executor::any;
     std::string peer;  // partition
     std::uint32_t peer_id = 0;
+    Inbound inbound;            // direct
+    std::uint32_t bell_in = 0;  // direct: by which the peer rings this end's completion queue
     std::string service;
     std::string why;
     // connecting: at whose listener it waits
@@ -83,6 +89,7 @@ struct Partition {
     std::string name;
     std::string entrance;  // empty: the open one
     platform::Credentials credentials{};
+    std::uint64_t user_namespace = 0;  // of its process; 0: not known
     bool ending = false;
     Usage usage;
 
@@ -102,6 +109,14 @@ struct Partition {
     std::uint32_t last_doorbell = 0;
     std::uint32_t last_listener = 0;
 
+    // May everything that it has registered be granted, and is there anything?
+    [[nodiscard]] bool all_exportable() const {
+        for (const auto& [handle, region] : regions) {
+            if ((region->entry.rights & abi::right::kExportable) == 0)
+                return false;
+        }
+        return !regions.empty();
+    }
     [[nodiscard]] std::string_view entrance_label() const {
         return entrance.empty() ? std::string_view("open") : std::string_view(entrance);
     }

@@ -28,6 +28,8 @@ constexpr std::array kHandlers = {
     Handler{abi::Request::connect, Takes::nothing, connect},
     Handler{abi::Request::accept, Takes::nothing, accept},
     Handler{abi::Request::disconnect, Takes::nothing, disconnect},
+    Handler{abi::Request::open_direct, Takes::nothing, open_direct},
+    Handler{abi::Request::resolve, Takes::nothing, resolve},
     Handler{abi::Request::stats, Takes::nothing, stats},
 };
 

@@ -63,6 +63,9 @@ struct Call {
 [[nodiscard]] Answer close_listener(Call& call);
 [[nodiscard]] Answer connect(Call& call);
 [[nodiscard]] Answer accept(Call& call);
+// requests_direct.cpp
+[[nodiscard]] Answer open_direct(Call& call);
+[[nodiscard]] Answer resolve(Call& call);
 // requests_stats.cpp
 [[nodiscard]] Answer stats(Call& call);
 

@@ -43,21 +43,23 @@ Result<Listener*> find_listener(Partition& partition, std::uint32_t id) {
     return &found->second;
 }
 
-Result<void> check_executor(std::uint32_t wanted) {
-    switch (static_cast<abi::Executor>(wanted)) {
+Result<abi::Executor> check_executor(std::uint32_t wanted) {
+    const auto executor = static_cast<abi::Executor>(wanted);
+    switch (executor) {
         case abi::Executor::any:
         case abi::Executor::adapter:
-            return {};
         case abi::Executor::direct:
-            return fail(ErrorCode::unsupported,
-                        "executor 'direct' is not there yet: ask for 'adapter', or leave the "
-                        "choice to the policy");
+            return executor;
         case abi::Executor::link:
             return fail(ErrorCode::unsupported,
                         "executor 'link' leads to other hosts and is not there yet: ask for "
                         "'adapter', or leave the choice to the policy");
     }
     return fail(ErrorCode::invalid_argument, fmt::format("executor {} is unknown", wanted));
+}
+
+Party party_of(const Partition& partition) {
+    return {partition.name, partition.entrance, partition.user_namespace};
 }
 
 // Who is called, and the listener there; neither what else is attached nor what else is offered.
@@ -74,6 +76,22 @@ Result<std::pair<Partition*, std::uint32_t>> find_service(Fabric& fabric, const 
                                                       target.partition, target.service));
     }
     return std::pair(partition, service->second);
+}
+
+// Which executor `connector` and the accepting end get.
+Choice choose(Call& call, const QueuePair& connector, const Partition* peer, abi::Executor wanted) {
+    const Partition& partition = *call.partition;
+    Decision decision;
+    Wishes wishes;
+    if (peer != nullptr) {
+        decision = call.fabric.policy().may_connect(party_of(*peer), party_of(partition),
+                                                    connector.service);
+        wishes.connector_exports = peer->all_exportable();
+    }
+    wishes.connector = connector.wanted;
+    wishes.acceptor = wanted;
+    wishes.acceptor_exports = partition.all_exportable();
+    return choose_executor(decision, wishes);
 }
 
 // The first connector that still waits.
@@ -136,7 +154,7 @@ Answer connect(Call& call) {
     Fabric& fabric = call.fabric;
     Partition& partition = *call.partition;
     CW_TRY_ASSIGN(QueuePair * pair, idle_pair(call, request.queue_pair));
-    CW_TRY(check_executor(request.executor));
+    CW_TRY_ASSIGN(const abi::Executor wanted, check_executor(request.executor));
     auto found = find_service(fabric, target);
     if (!found) {
         fabric.count_refusal();
@@ -145,14 +163,16 @@ Answer connect(Call& call) {
     Partition& peer = *found->first;
     const std::uint32_t listener_id = found->second;
     Listener& listener = peer.listeners.at(listener_id);
-    const Decision decision = fabric.policy().may_connect(
-        {partition.name, partition.entrance}, {peer.name, peer.entrance}, target.service,
-        static_cast<abi::Executor>(request.executor));
-    if (!decision.allowed) {
+    const Decision decision =
+        fabric.policy().may_connect(party_of(partition), party_of(peer), target.service);
+    const bool demands_direct = wanted == abi::Executor::direct;
+    if (!decision.allowed || (demands_direct && !decision.direct)) {
         fabric.count_refusal();
         return fail(ErrorCode::denied,
-                    fmt::format("partition {} may not connect to {}/{}: rule '{}'", partition.name,
-                                target.partition, target.service, decision.rule));
+                    fmt::format("partition {} may not connect to {}/{}{}: rule '{}'",
+                                partition.name, target.partition, target.service,
+                                decision.allowed ? " by executor direct" : "",
+                                decision.allowed ? decision.direct_rule : decision.rule));
     }
     if (listener.waiting.size() >= listener.backlog) {
         fabric.count_refusal();
@@ -164,7 +184,7 @@ Answer connect(Call& call) {
     pair->phase = QueuePair::Phase::connecting;
     pair->peer = target.partition;
     pair->service = target.service;
-    pair->executor = decision.executor;
+    pair->wanted = wanted;
     pair->why = decision.rule;
     pair->listening_session = peer.session;
     pair->listener = listener_id;
@@ -173,7 +193,8 @@ Answer connect(Call& call) {
     peer.events->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::connection_wanted));
 
     auto reply = call.reply<abi::ConnectReply>();
-    reply.executor = static_cast<std::uint32_t>(decision.executor);
+    reply.executor = static_cast<std::uint32_t>(
+        decision.direct && wanted != abi::Executor::adapter ? wanted : abi::Executor::adapter);
     return Reply::of(reply);
 }
 
@@ -183,6 +204,9 @@ Answer accept(Call& call) {
     Partition& partition = *call.partition;
     CW_TRY_ASSIGN(Listener * listener, find_listener(partition, request.listener));
     CW_TRY_ASSIGN(QueuePair * pair, idle_pair(call, request.queue_pair));
+    CW_TRY_ASSIGN(const abi::Executor wanted, check_executor(request.executor));
+    if (request.reserved != 0)
+        return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
     QueuePair* connector = next_waiting(fabric, *listener);
     if (connector == nullptr) {
         return fail(ErrorCode::again,
@@ -192,19 +216,43 @@ Answer accept(Call& call) {
     }
     const Partition* peer = fabric.find(connector->session);
     const std::uint32_t connector_id = connector->end->options().id;
+    const Choice choice = choose(call, *connector, peer, wanted);
+    if (choice.executor == abi::Executor::any) {
+        // One side insists on what the other, or the policy, does not have.
+        connector->phase = QueuePair::Phase::connected;
+        fabric.mover(connector->end->options().mover)
+            .close(connector->end, abi::QueuePairState::refused, abi::Error::denied,
+                   abi::Error::denied);
+        return fail(ErrorCode::denied,
+                    fmt::format("the connection that waited at {}/{} was refused: it would have to "
+                                "be direct, but: {}",
+                                partition.name, listener->service, choice.why));
+    }
     pair->phase = QueuePair::Phase::connected;
     pair->peer = peer != nullptr ? peer->name : std::string();
     pair->peer_id = connector_id;
     pair->service = listener->service;
-    pair->executor = connector->executor;
-    pair->why = connector->why;
     connector->phase = QueuePair::Phase::connected;
     connector->peer_id = request.queue_pair;
-    fabric.mover(connector->end->options().mover).connect(connector->end, pair->end);
-
+    for (QueuePair* end : {pair, connector}) {
+        end->executor = choice.executor;
+        end->why = choice.why;
+    }
     auto reply = call.reply<abi::AcceptReply>();
-    reply.executor = static_cast<std::uint32_t>(connector->executor);
+    reply.executor = static_cast<std::uint32_t>(choice.executor);
     CW_TRY(store_text(reply.peer, pair->peer));
+    if (choice.executor == abi::Executor::direct) {
+        fabric.connect_direct(connector_id, request.queue_pair,
+                              [reply, answer = call.answer_later()](Result<void> joined) {
+                                  if (joined) {
+                                      answer(Reply::of(reply));
+                                  } else {
+                                      answer(tl::unexpected(joined.error()));
+                                  }
+                              });
+        return std::nullopt;
+    }
+    fabric.mover(connector->end->options().mover).connect(connector->end, pair->end);
     return Reply::of(reply);
 }
 

@@ -74,6 +74,9 @@ Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellR
             ++partition.usage.completion_queues;
             return doorbell;
         }
+        case abi::DoorbellKind::bell_in:
+        case abi::DoorbellKind::bell_out:
+            break;  // open_bell()
     }
     return fail(ErrorCode::invalid_argument,
                 fmt::format("doorbell kind {} is unknown", request.kind));
@@ -97,8 +100,52 @@ Result<std::shared_ptr<Doorbell>> events_of(Fabric& fabric, Partition& partition
     return partition.events;
 }
 
+namespace {
+
+bool is_bell(std::uint32_t kind) {
+    return kind == static_cast<std::uint32_t>(abi::DoorbellKind::bell_in) ||
+           kind == static_cast<std::uint32_t>(abi::DoorbellKind::bell_out);
+}
+
+// One side of a bell between two direct peers: the adapter only passes it on.
+Answer open_bell(Call& call, const abi::OpenDoorbellRequest& request) {
+    Partition& partition = *call.partition;
+    const auto kind = static_cast<abi::DoorbellKind>(request.kind);
+    const bool waits = kind == abi::DoorbellKind::bell_in;
+    Bell* const bell = call.fabric.bell(request.index);
+    if (bell == nullptr || (waits ? bell->key.waiter : bell->key.waker) != partition.session) {
+        return fail(ErrorCode::not_found, fmt::format("partition {} has no bell {} of that side",
+                                                      partition.name, request.index));
+    }
+    platform::UniqueFd& page = waits ? bell->waiter_page : bell->waker_page;
+    if (!page)
+        return open_already("peer's");
+    auto reply = call.reply<abi::OpenDoorbellReply>();
+    reply.doorbell = next_id(partition.last_doorbell, partition.doorbells);
+    DoorbellRecord record;
+    record.kind = kind;
+    record.bell = request.index;
+    partition.doorbells.emplace(reply.doorbell, std::move(record));
+    call.fabric.count_files(-1);
+    return Reply::of(reply, std::move(page));
+}
+
+// This side's socket of a doorbell or bell, if it is still here.
+platform::UniqueFd* socket_of(Fabric& fabric, DoorbellRecord& record) {
+    if (record.doorbell)
+        return &record.doorbell->peer_socket_fd;
+    Bell* const bell = fabric.bell(record.bell);
+    if (bell == nullptr)
+        return nullptr;
+    return record.kind == abi::DoorbellKind::bell_in ? &bell->waiter_socket : &bell->waker_socket;
+}
+
+}  // namespace
+
 Answer open_doorbell(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::OpenDoorbellRequest>(call.bytes));
+    if (is_bell(request.kind))
+        return open_bell(call, request);
     CW_TRY_ASSIGN(auto doorbell, open_kind(call, request));
     Partition& partition = *call.partition;
     const std::uint32_t id = next_id(partition.last_doorbell, partition.doorbells);
@@ -115,19 +162,27 @@ Answer open_doorbell(Call& call) {
 Answer wakeup_socket(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::DoorbellRequest>(call.bytes));
     CW_TRY_ASSIGN(DoorbellRecord * record, find_doorbell(*call.partition, request));
-    if (!record->doorbell->peer_socket_fd) {
+    platform::UniqueFd* const socket = socket_of(call.fabric, *record);
+    if (socket == nullptr || !*socket) {
         return fail(ErrorCode::wrong_state,
                     fmt::format("the wake-up socket of doorbell {} was handed out already: it is "
                                 "there once",
                                 request.doorbell));
     }
-    return Reply::empty(call.header, std::move(record->doorbell->peer_socket_fd));
+    if (!record->doorbell)
+        call.fabric.count_files(-1);
+    return Reply::empty(call.header, std::move(*socket));
 }
 
 Answer close_doorbell(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::DoorbellRequest>(call.bytes));
     Partition& partition = *call.partition;
     CW_TRY_ASSIGN(DoorbellRecord * record, find_doorbell(partition, request));
+    if (is_bell(static_cast<std::uint32_t>(record->kind))) {
+        call.fabric.forget_bell(record->bell);
+        partition.doorbells.erase(request.doorbell);
+        return Reply::empty(call.header);
+    }
     if (record->kind != abi::DoorbellKind::completions) {
         return fail(ErrorCode::wrong_state,
                     fmt::format("doorbell {} lives as long as the partition: only those of "

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <utility>
@@ -51,6 +52,14 @@ Result<std::string> requested_name(const abi::AttachRequest& request) {
     if (!name.empty())
         CW_TRY(check_name("partition", name));
     return std::string(name);
+}
+
+// 0: not to be seen from here, as that of a process in another PID namespace.
+std::uint64_t user_namespace_of(pid_t pid) {
+    struct stat facts {};
+    if (pid <= 0 || ::stat(fmt::format("/proc/{}/ns/user", pid).c_str(), &facts) != 0)
+        return 0;
+    return facts.st_ino;
 }
 
 }  // namespace
@@ -152,7 +161,10 @@ Answer Server::attach_as(Session& session, const abi::Header& header, const std:
 Result<Reply> Server::attach_partition(Session& session, const abi::Header& header,
                                        const std::string& name) {
     CW_TRY_ASSIGN(Reply reply, attach_reply(session, header, name));
-    CW_TRY(fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
+    CW_TRY_ASSIGN(
+        Partition * partition,
+        fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
+    partition->user_namespace = user_namespace_of(session.credentials.pid);
     session.name = name;
     settle(session, Session::State::partition);
     if (session.door->complaints.allow(platform::monotonic_ns())) {

@@ -18,7 +18,9 @@ constexpr std::uint32_t kEmptyPollsPerCheck = 1U << 20;  // of whether the adapt
 Result<std::shared_ptr<CompletionQueue>> CompletionQueue::create(
     std::shared_ptr<Partition> partition) {
     CW_TRY_ASSIGN(OpenedDoorbell bell, partition->open_doorbell(abi::DoorbellKind::completions, 0));
-    return std::make_shared<CompletionQueue>(std::move(partition), std::move(bell));
+    auto queue = std::make_shared<CompletionQueue>(std::move(partition), std::move(bell));
+    CW_TRY(queue->peers_.open(queue->socket_.fd()));
+    return queue;
 }
 
 CompletionQueue::CompletionQueue(std::shared_ptr<Partition> partition, OpenedDoorbell bell)
@@ -34,6 +36,7 @@ CompletionQueue::~CompletionQueue() {
     if (!here()) {  // a forked child
         (void)page_.release();
         (void)socket_.release().release();
+        peers_.abandon();
         return;
     }
     quietly([this] { partition_->close_doorbell(bell_id_); });
@@ -68,7 +71,7 @@ void CompletionQueue::remove(QueuePair& pair) noexcept {
 int CompletionQueue::poll(cw_completion* out, int most) noexcept {
     if (asleep_)
         wake();
-    if (bell_.rung())
+    if (bell_.rung() || !peers_.empty())
         collect_rung();
     // Cold pairs that were rung for get every other turn, or busy hot ones would starve them.
     ++turn_;
@@ -96,10 +99,12 @@ int CompletionQueue::empty_poll(cw_completion* out, int most) noexcept {
 
 // Takes the bits that were set and brings their pairs in.
 void CompletionQueue::collect_rung() noexcept {
-    bell_.take([this](std::uint32_t bit) {
+    const auto bring_rung = [this](std::uint32_t bit) {
         if (QueuePair* pair = by_bit_[bit]; pair != nullptr)
             bring(*pair);
-    });
+    };
+    bell_.take(bring_rung);
+    peers_.take(bring_rung);
 }
 
 // Something may be there for `pair`, its state included.
@@ -125,6 +130,7 @@ void CompletionQueue::heat(QueuePair& pair) noexcept {
 void CompletionQueue::cool(QueuePair& pair) noexcept {
     pair.publish_all_read();
     pair.set_polled(false);
+    pair.announce_wait();
     // SYNC(polled): pairs with the executor's fence between publishing a completion and loading
     // `polled` (adapter/end.cpp): either this second look sees the completion, or the executor sees
     // that it must set the ready bit. Without the fence both could miss each other.
@@ -161,6 +167,16 @@ void CompletionQueue::leave_pending(QueuePair& pair) noexcept {
         last_pending_ = before;
     pair.link.next_pending = nullptr;
     pair.link.place = Place::cold;
+}
+
+std::shared_ptr<PeerMemory> CompletionQueue::peer_memory(std::uint32_t session) {
+    std::erase_if(peer_memories_, [](const auto& entry) { return entry.second.expired(); });
+    auto memory = peer_memories_[session].lock();
+    if (!memory) {
+        memory = std::make_shared<PeerMemory>();
+        peer_memories_[session] = memory;
+    }
+    return memory;
 }
 
 int CompletionQueue::take_hot(cw_completion* out, int most) noexcept {

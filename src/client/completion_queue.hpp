@@ -20,11 +20,14 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
 #include "base/result.hpp"
 #include "client/partition.hpp"
+#include "client/peer_bells.hpp"
+#include "client/peer_memory.hpp"
 #include "client/queue_pair.hpp"
 #include "platform/spinner.hpp"
 
@@ -56,7 +59,14 @@ public:
                            cw_wait how) noexcept;
     // 0: armed; 1: something is there already, poll first; -adapter_gone.
     [[nodiscard]] int arm() noexcept;
-    [[nodiscard]] int fd() const noexcept { return socket_.fd(); }
+    [[nodiscard]] int fd() const noexcept { return peers_.fd(); }
+
+    // For direct lanes: a bell by which a peer rings this queue, and the regions that peer grants.
+    [[nodiscard]] Result<void> add_bell(std::uint32_t number) {
+        return peers_.add(*partition_, number);
+    }
+    void remove_bell(std::uint32_t number) noexcept { peers_.remove(*partition_, number); }
+    [[nodiscard]] std::shared_ptr<PeerMemory> peer_memory(std::uint32_t session);
 
     [[nodiscard]] std::uint32_t hot_pairs() const noexcept { return hot_count_; }
 
@@ -77,6 +87,7 @@ private:
 
     // completion_wait.cpp
     [[nodiscard]] Look prepare_sleep() noexcept;
+    [[nodiscard]] std::uint64_t first_deadline_ns() const noexcept;
     void wake() noexcept;
     void check_liveness() noexcept;
     void note_adapter_gone() noexcept;
@@ -101,6 +112,8 @@ private:
     platform::Mapping page_;
     platform::WakeupSocket socket_;
     std::uint32_t bell_id_;
+    PeerBells peers_;
+    std::map<std::uint32_t, std::weak_ptr<PeerMemory>> peer_memories_;  // by session
 };
 
 }  // namespace causeway::client

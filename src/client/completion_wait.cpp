@@ -4,6 +4,7 @@
 #include "client/completion_queue.hpp"
 #include "client/deadline.hpp"
 #include "client/nap.hpp"
+#include "platform/clock.hpp"
 
 namespace causeway::client {
 namespace {
@@ -63,33 +64,54 @@ int CompletionQueue::spin(cw_completion* out, int most, std::uint64_t limit_ns) 
 int CompletionQueue::sleep(cw_completion* out, int most, std::uint64_t limit_ns) noexcept {
     if (prepare_sleep() == Look::something)
         return poll(out, most);
-    const Nap nap = nap_on(socket_.fd(), partition_->liveness(), std::min(limit_ns, kNapNs));
+    limit_ns = std::min(limit_ns, kNapNs);
+    if (const std::uint64_t deadline = first_deadline_ns(); deadline != UINT64_MAX) {
+        const std::uint64_t now = platform::monotonic_ns();
+        limit_ns = std::min(limit_ns, deadline > now ? deadline - now : 0);
+    }
+    const int socket = peers_.empty() ? socket_.fd() : peers_.fd();
+    const Nap nap = nap_on(socket, partition_->liveness(), limit_ns);
     if (nap == Nap::adapter_gone)
         partition_->note_gone();
     const int n = poll(out, most);  // wakes first
-    if (n != 0 || nap == Nap::timed_out)
+    if (n != 0 || (nap == Nap::timed_out && peers_.empty()))
         return n;
-    // Woken, and no bit or hot ring says why.
+    // Woken, and no bit or hot ring says why; or a sender's patience has ended.
     return sweep() == Look::something ? poll(out, most) : 0;
 }
 
 CompletionQueue::Look CompletionQueue::prepare_sleep() noexcept {
     for (std::uint32_t i = 0; i < hot_count_; ++i)
         hot_[i]->publish_all_read();
+    for (QueuePair* pair : pairs_)
+        pair->announce_wait();
+    peers_.announce_sleep();
     asleep_ = true;
     // SYNC(doorbell): the fence in here pairs with the adapter's between publishing and loading
     // `asleep` (shm/doorbell.hpp): either the look below sees what was published, or the adapter
     // sees that this side sleeps and sends the byte.
     bell_.announce_sleep();
-    if (bell_.rung())
+    if (bell_.rung() || peers_.rung())
         return Look::something;
     return sweep();
+}
+
+// When the first of the senders that wait for their peers gives up.
+std::uint64_t CompletionQueue::first_deadline_ns() const noexcept {
+    std::uint64_t first = UINT64_MAX;
+    for (const QueuePair* pair : pairs_)
+        first = std::min(first, pair->deadline_ns());
+    return first;
 }
 
 // After a sleep or an arming.
 void CompletionQueue::wake() noexcept {
     asleep_ = false;
     bell_.announce_awake();
+    if (!peers_.empty()) {
+        peers_.announce_awake();
+        peers_.drain();
+    }
     if (socket_.drain() == platform::WakeupSocket::Drained::peer_gone)
         partition_->note_gone();
 }

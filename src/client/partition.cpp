@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/names.hpp"
+#include "client/quietly.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::client {
@@ -142,7 +143,7 @@ void Partition::close_doorbell(std::uint32_t id) noexcept {
     (void)call_empty(request);  // whatever comes of it, this side has let go
 }
 
-Result<MoverBell*> Partition::mover_bell(std::uint32_t index) {
+Result<WakerBell*> Partition::mover_bell(std::uint32_t index) {
     if (index >= terms_.movers) {
         return fail_format(ErrorCode::protocol, "the adapter named mover %u, but has %u", index,
                            terms_.movers);
@@ -152,9 +153,40 @@ Result<MoverBell*> Partition::mover_bell(std::uint32_t index) {
         movers_.resize(index + 1);
     if (!movers_[index]) {
         CW_TRY_ASSIGN(OpenedDoorbell bell, open_doorbell(abi::DoorbellKind::mover, index));
-        movers_[index] = std::make_unique<MoverBell>(std::move(bell.page), std::move(bell.socket));
+        movers_[index] = std::make_unique<WakerBell>(std::move(bell.page), std::move(bell.socket));
     }
     return movers_[index].get();
+}
+
+Result<std::shared_ptr<WakerBell>> Partition::peer_bell(std::uint32_t number) {
+    const std::lock_guard lock(peers_lock_);
+    std::weak_ptr<WakerBell>& known = peer_bells_[number];
+    if (auto bell = known.lock())
+        return bell;
+    CW_TRY_ASSIGN(OpenedDoorbell opened, open_doorbell(abi::DoorbellKind::bell_out, number));
+    std::shared_ptr<WakerBell> bell(
+        new WakerBell(std::move(opened.page), std::move(opened.socket)),
+        [partition = weak_from_this(), number, doorbell = opened.id](WakerBell* gone) {
+            const auto still = partition.lock();
+            if (still && !still->here()) {
+                gone->abandon();
+            } else if (still) {
+                quietly([&] { still->forget_peer_bell(number, doorbell); });
+            }
+            delete gone;
+        });
+    known = bell;
+    return bell;
+}
+
+void Partition::forget_peer_bell(std::uint32_t number, std::uint32_t doorbell) {
+    {
+        const std::lock_guard lock(peers_lock_);
+        const auto known = peer_bells_.find(number);
+        if (known != peer_bells_.end() && known->second.expired())
+            peer_bells_.erase(known);
+    }
+    close_doorbell(doorbell);
 }
 
 }  // namespace causeway::client

@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,10 +33,11 @@
 
 namespace causeway::client {
 
-// This side of a doorbell at which the adapter waits: a mover's.
-class MoverBell {
+// This side of a doorbell at which somebody else waits: a mover, or a direct peer's completion
+// queue.
+class WakerBell {
 public:
-    MoverBell(platform::Mapping page, platform::WakeupSocket socket) noexcept
+    WakerBell(platform::Mapping page, platform::WakeupSocket socket) noexcept
         : page_(std::move(page)),
           waker_(page_.at<abi::DoorbellLayout>()),
           socket_(std::move(socket)) {}
@@ -45,6 +47,9 @@ public:
         if (waker_.ring(bit) == shm::Kick::yes)
             (void)socket_.notify();
     }
+    // Whether the waiter sleeps, as of a point after everything that was published before.
+    [[nodiscard]] shm::Kick sleeping() const noexcept { return waker_.sleeping(); }
+    void kick() noexcept { (void)socket_.notify(); }
     void abandon() noexcept {
         (void)page_.release();
         (void)socket_.release().release();
@@ -111,12 +116,17 @@ public:
     [[nodiscard]] Result<OpenedDoorbell> open_doorbell(abi::DoorbellKind kind, std::uint32_t index);
     void close_doorbell(std::uint32_t id) noexcept;
     // The doorbell of mover `index`, opened at first use.
-    [[nodiscard]] Result<MoverBell*> mover_bell(std::uint32_t index);
+    [[nodiscard]] Result<WakerBell*> mover_bell(std::uint32_t index);
+
+    // The bell by which this partition rings a direct peer's completion queue; `number` as the
+    // adapter gave it. Shared by all that ring it, closed with the last.
+    [[nodiscard]] Result<std::shared_ptr<WakerBell>> peer_bell(std::uint32_t number);
 
     // Held while the parts of one region are registered, which must not mix with another's.
     [[nodiscard]] std::mutex& registration_lock() noexcept { return registration_lock_; }
 
 private:
+    void forget_peer_bell(std::uint32_t number, std::uint32_t doorbell);
     [[nodiscard]] Result<void> introduce(const std::string& name);
 
     template<typename T>
@@ -140,7 +150,9 @@ private:
     RegionIndex regions_;
     EventWaiter events_;
     std::mutex movers_lock_;
-    std::vector<std::unique_ptr<MoverBell>> movers_;  // guarded by movers_lock_
+    std::vector<std::unique_ptr<WakerBell>> movers_;  // guarded by movers_lock_
+    std::mutex peers_lock_;
+    std::map<std::uint32_t, std::weak_ptr<WakerBell>> peer_bells_;  // guarded by peers_lock_
 };
 
 // Maps a doorbell page or queue memory that the adapter handed out: `size` bytes, sealed.

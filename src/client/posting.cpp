@@ -43,6 +43,7 @@ ErrorCode check_slices(const RegionIndex& regions, const cw_slice* slices, std::
     }
     out.count = 0;
     out.length = 0;
+    out.exportable = true;
     for (std::uint32_t i = 0; i < count; ++i) {
         const cw_slice& slice = slices[i];
         if (slice.length == 0)
@@ -55,6 +56,7 @@ ErrorCode check_slices(const RegionIndex& regions, const cw_slice* slices, std::
         if (slice.length > region.size || offset > region.size - slice.length) {
             return bad_slice(regions, slice);
         }
+        out.exportable = out.exportable && region.exportable;
         out.list[out.count] = {slice.length, slice.handle, region.registered + offset};
         out.bytes[out.count] = static_cast<const std::byte*>(slice.address);
         ++out.count;

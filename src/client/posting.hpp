@@ -26,6 +26,7 @@ namespace causeway::client {
 struct Gather {
     std::uint32_t count = 0;
     std::uint64_t length = 0;  // bytes, at most 2^32-1
+    bool exportable = true;    // all of it lies in exportable regions
     std::array<abi::DataSegment, abi::kMaxGather> list;
     std::array<const std::byte*, abi::kMaxGather> bytes;
 };

@@ -8,10 +8,6 @@
 namespace causeway::client {
 namespace {
 
-[[nodiscard]] abi::QueuePairShape shape_of(const QueuePairTerms& terms) noexcept {
-    return {terms.send_entries, terms.receive_entries, terms.send_entries, terms.receive_entries};
-}
-
 [[nodiscard]] Result<void> check_entries(const char* queue, std::uint32_t entries) {
     if (abi::valid_ring_entries(entries))
         return {};
@@ -42,7 +38,7 @@ Result<void> QueuePair::open() {
     CW_TRY(check_entries("send", terms_.send_entries));
     CW_TRY(check_entries("receive", terms_.receive_entries));
     auto request = control::make<abi::CreateQueuePairRequest>(abi::Request::create_queue_pair);
-    request.shape = shape_of(terms_);
+    request.shape = terms_.shape();
     request.completions = completions_->doorbell();
     request.patience = static_cast<std::uint32_t>(terms_.patience);
     request.patience_ns = terms_.patience_ns;
@@ -55,7 +51,7 @@ Result<void> QueuePair::open() {
 }
 
 Result<void> QueuePair::adopt_reply(const platform::UniqueFd& memory) {
-    const abi::QueuePairShape shape = shape_of(terms_);
+    const abi::QueuePairShape shape = terms_.shape();
     const std::uint64_t size = abi::queue_pair_offsets(shape).total;
     if (created_.memory_size != size || created_.doorbell_bit >= abi::kDoorbellBits ||
         created_.ready_bit >= abi::kDoorbellBits) {
@@ -66,6 +62,7 @@ Result<void> QueuePair::adopt_reply(const platform::UniqueFd& memory) {
     CW_TRY_ASSIGN(memory_, map_handed_out(memory, size));
     const shm::QueuePairView view(memory_.data(), shape);
     layout_ = &view.layout();
+    inbound_ = layout_;
     // SYNC(header-published): acquire, pairs with the adapter's release (adapter/end.cpp).
     if (__atomic_load_n(&layout_->magic, __ATOMIC_ACQUIRE) != abi::kQueuePairMagic ||
         layout_->major != abi::kMajor) {
@@ -84,11 +81,15 @@ Result<void> QueuePair::adopt_reply(const platform::UniqueFd& memory) {
 QueuePair::~QueuePair() {
     if (!here()) {  // a forked child
         (void)memory_.release();
+        if (lane_)
+            lane_->abandon();
         return;
     }
     if (!is_open_)
         return;
     completions_->remove(*this);
+    if (lane_)
+        lane_->stop();
     quietly([this] {
         if (partition_->gone())
             return;

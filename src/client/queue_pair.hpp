@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "client/direct_lane.hpp"
 #include "client/partition.hpp"
 #include "client/posting.hpp"
 #include "client/slot_ledger.hpp"
@@ -51,6 +52,10 @@ struct QueuePairTerms {
     std::uint64_t patience_ns = 0;
     abi::Executor executor = abi::Executor::any;  // wanted
     void* user = nullptr;
+
+    [[nodiscard]] abi::QueuePairShape shape() const noexcept {
+        return {send_entries, receive_entries, send_entries, receive_entries};
+    }
 };
 
 // What goes into a send queue.
@@ -81,7 +86,7 @@ public:
     [[nodiscard]] abi::QueuePairState state() const noexcept;
     [[nodiscard]] ErrorCode reason() const noexcept;  // of refused and closed
     [[nodiscard]] const char* peer() const noexcept { return peer_.c_str(); }
-    [[nodiscard]] const char* executor() const noexcept { return executor_; }
+    [[nodiscard]] const char* executor() const noexcept;
 
     // ---- queue_pair_post.cpp: the thread's error text is set where one is returned
     [[nodiscard]] ErrorCode post_send(const SendOrder& order, const cw_slice* slices,
@@ -98,7 +103,17 @@ public:
     void note_change() noexcept { changed_ = true; }
     void note_adapter_gone() noexcept;
     void set_polled(bool polled) noexcept {
-        layout_->polled.store(polled ? 1 : 0, std::memory_order_relaxed);
+        inbound_->polled.store(polled ? 1 : 0, std::memory_order_relaxed);
+        if (inbound_ != layout_)
+            layout_->polled.store(polled ? 1 : 0, std::memory_order_relaxed);
+    }
+    // Direct, before a look at everything and a sleep: a waiting sender asks its peer to ring.
+    void announce_wait() noexcept {
+        if (lane_)
+            lane_->announce_wait();
+    }
+    [[nodiscard]] std::uint64_t deadline_ns() const noexcept {
+        return lane_ ? lane_->deadline_ns() : UINT64_MAX;
     }
     // Tells the executor of all completions that were taken.
     void publish_all_read() noexcept;
@@ -121,11 +136,14 @@ private:
     using CompletionRing = shm::CompletionConsumer;
 
     [[nodiscard]] Result<void> adopt_reply(const platform::UniqueFd& memory);
+    [[nodiscard]] Result<void> settle();
+    [[nodiscard]] Result<void> go_direct();
+    void settle_late() noexcept;
     [[nodiscard]] Result<void> outcome_of(const std::string& target) const;
     // Waits until the state is neither idle nor connecting; false on time-out.
     [[nodiscard]] bool await_outcome(std::uint64_t timeout_ns);
     [[nodiscard]] ErrorCode ended_error() const noexcept;
-    [[nodiscard]] ErrorCode check_open(abi::QueuePairState least) const noexcept;
+    [[nodiscard]] ErrorCode check_open(abi::QueuePairState least) noexcept;
     [[nodiscard]] bool reclaim_sends(std::uint32_t entries) noexcept;
     [[nodiscard]] ErrorCode no_room(const SlotLedger& ledger, std::uint32_t entries,
                                     const char* full) const noexcept;
@@ -150,6 +168,8 @@ private:
     // Used by every post and poll.
     ForkGuard guard_;
     abi::QueuePairLayout* layout_ = nullptr;
+    abi::QueuePairLayout* inbound_ = nullptr;  // of the memory through which messages come
+    std::unique_ptr<DirectLane> lane_;         // executor direct
     RegionIndex* regions_;
     shm::DescriptorProducer sends_;
     shm::DescriptorProducer receives_;
@@ -157,11 +177,12 @@ private:
     CompletionRing receive_completions_;
     SlotLedger send_ledger_;
     SlotLedger receive_ledger_;
-    MoverBell* mover_ = nullptr;
+    WakerBell* mover_ = nullptr;
     std::uint64_t sends_read_ = 0;  // as last published in the layout
     std::uint64_t receives_read_ = 0;
     End end_ = End::none;
     bool changed_ = false;
+    bool settled_ = false;  // connected, and the executor is known
     bool receives_first_ = false;
     abi::QueuePairState end_state_ = abi::QueuePairState::closed;  // with end_ not none
     ErrorCode end_reason_ = ErrorCode::none;

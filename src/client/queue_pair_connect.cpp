@@ -1,9 +1,12 @@
 // A queue pair's way from idle to connected, and what its state says.
+#include <new>
 #include <string>
 #include <utility>
 
 #include "base/names.hpp"
+#include "client/completion_queue.hpp"
 #include "client/deadline.hpp"
+#include "client/last_error.hpp"
 #include "client/queue_pair.hpp"
 
 namespace causeway::client {
@@ -86,8 +89,10 @@ Result<void> QueuePair::connect(const std::string& target, std::uint64_t timeout
     peer_ = std::move(where.partition);
     if (timeout_ns == 0)
         return {};
-    if (await_outcome(timeout_ns))
-        return outcome_of(target);
+    if (await_outcome(timeout_ns)) {
+        CW_TRY(outcome_of(target));
+        return settle();
+    }
     return fail_format(
         ErrorCode::timed_out,
         "nobody accepted the connection to %s within %llu ms; the queue pair goes on "
@@ -134,15 +139,66 @@ Result<void> QueuePair::accept_from(std::uint32_t listener) {
     auto request = control::make<abi::AcceptRequest>(abi::Request::accept);
     request.listener = listener;
     request.queue_pair = created_.queue_pair;
+    request.executor = static_cast<std::uint32_t>(terms_.executor);
     CW_TRY_ASSIGN(const auto reply, partition_->call<abi::AcceptReply>(request));
     CW_TRY_ASSIGN(peer_, load_name("partition", reply.peer));
     executor_ = executor_name(reply.executor);
     // A mover connects the two ends; until then nothing could be posted.
     if (await_outcome(kSettleNs))
-        return {};
+        return settle();
     return fail_format(ErrorCode::timed_out,
                        "the adapter has not set up the accepted connection within %llu s",
                        static_cast<unsigned long long>(kSettleNs / 1'000'000'000));
+}
+
+const char* QueuePair::executor() const noexcept {
+    if (end_ != End::none || state() != abi::QueuePairState::connected)
+        return executor_;
+    return executor_name(layout_->executor.load(std::memory_order_relaxed));
+}
+
+// Connected: takes over the executor that was chosen. Nothing to do where the connection has ended
+// already.
+Result<void> QueuePair::settle() {
+    if (settled_ || state() != abi::QueuePairState::connected)
+        return {};
+    settled_ = true;
+    const std::uint32_t executor = layout_->executor.load(std::memory_order_relaxed);
+    executor_ = executor_name(executor);
+    if (executor != static_cast<std::uint32_t>(abi::Executor::direct))
+        return {};
+    auto direct = go_direct();
+    if (!direct.has_value())
+        begin_end(End::flushing, abi::QueuePairState::closed, direct.error().code);
+    return direct;
+}
+
+// What stands in the receive queue moves to where the peer executes. Nothing was taken from it: the
+// adapter does not execute on a direct connection.
+Result<void> QueuePair::go_direct() {
+    const shm::QueuePairView own(memory_.data(), terms_.shape());
+    CW_TRY_ASSIGN(lane_, DirectLane::open(*partition_, *completions_, created_.queue_pair, own,
+                                          {terms_.patience, terms_.patience_ns}));
+    const shm::QueuePairView& inbound = lane_->inbound();
+    inbound.copy_receives(own);
+    receives_.move_to(inbound.receive_producer());
+    receive_completions_ = inbound.receive_completions();
+    inbound_ = &inbound.layout();
+    inbound_->polled.store(layout_->polled.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
+    lane_->begin();
+    lane_->run();  // what was posted while it was connecting
+    return {};
+}
+
+// For a connection that nobody waited for: at the first post or poll that finds it connected.
+void QueuePair::settle_late() noexcept {
+    try {
+        if (auto settled = settle(); !settled.has_value())
+            (void)set_error(settled.error());
+    } catch (const std::bad_alloc&) {
+        begin_end(End::flushing, abi::QueuePairState::closed, ErrorCode::no_memory);
+    }
 }
 
 }  // namespace causeway::client

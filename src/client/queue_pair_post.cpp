@@ -57,7 +57,7 @@ ErrorCode QueuePair::ended_error() const noexcept {
 }
 
 // Is the state `least` or further, and has it not ended?
-ErrorCode QueuePair::check_open(abi::QueuePairState least) const noexcept {
+ErrorCode QueuePair::check_open(abi::QueuePairState least) noexcept {
     if (end_ != End::none)
         return ended_error();
     const std::uint32_t state = layout_->state.load(std::memory_order_acquire);
@@ -66,6 +66,11 @@ ErrorCode QueuePair::check_open(abi::QueuePairState least) const noexcept {
     if (state < static_cast<std::uint32_t>(least)) {
         return set_error(ErrorCode::wrong_state,
                          "the queue pair is idle: connect it or accept with it before sending");
+    }
+    if (!settled_ && state == static_cast<std::uint32_t>(abi::QueuePairState::connected)) {
+        settle_late();
+        if (end_ != End::none)
+            return end_reason_;
     }
     return ErrorCode::none;
 }
@@ -138,6 +143,10 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
                        .opcode = static_cast<std::uint8_t>(order.opcode),
                        .descriptors = static_cast<std::uint8_t>(entries),
                        .silent = (order.flags & CW_UNSIGNALED) != 0});
+    if (lane_) {
+        lane_->run();
+        return ErrorCode::none;
+    }
     // SYNC(attention): pairs with the executor's fence between giving up polling and its second
     // look (adapter/mover_sleep.cpp): either it finds this descriptor, or this load finds that it
     // must be rung for. Without the fence both could miss each other and the descriptor would lie
@@ -158,6 +167,12 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
     if (const auto code = check_slices(*regions_, slices, count, gather); code != ErrorCode::none) {
         return code;
     }
+    if (lane_ && !gather.exportable) {
+        return set_error(ErrorCode::invalid_argument,
+                         "a receive in a region that is not exportable, on a direct connection: "
+                         "register the region with CW_ACCESS_EXPORTABLE, or ask for executor "
+                         "adapter");
+    }
     const std::uint32_t entries = entries_of(gather, Inlining::never);
     if (entries > receive_ledger_.free()) {
         return no_room(receive_ledger_, entries,
@@ -171,7 +186,7 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
     build(control, {}, gather, Inlining::never, chain);
     remember_pieces(gather, receives_.next_slot());
     keep_room(receive_ledger_.used() + entries, receive_completions_, receives_read_,
-              layout_->receive_completions_read);
+              inbound_->receive_completions_read);
     receives_.publish({chain, entries});
     receive_ledger_.post({.id = id,
                           .length = static_cast<std::uint32_t>(gather.length),
@@ -179,6 +194,10 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
                           .descriptors = static_cast<std::uint8_t>(entries)});
     // SYNC(attention): as in post_send().
     std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (lane_) {
+        lane_->tell_sender();
+        return ErrorCode::none;
+    }
     constexpr std::uint32_t mask = abi::attention::kPolled | abi::attention::kWantsReceive;
     if ((layout_->attention.load(std::memory_order_relaxed) & mask) ==
         abi::attention::kWantsReceive) {

@@ -19,6 +19,11 @@ namespace cflag = abi::completion_flag;
 
 int QueuePair::take(cw_completion* out, int most) noexcept {
     int n = 0;
+    if (end_ == End::none && lane_ && lane_->waiting()) {
+        lane_->run();
+        if (lane_->broken())
+            begin_end(End::draining, abi::QueuePairState::closed, ErrorCode::protocol);
+    }
     if (end_ != End::flushing) {
         n = take_rings(out, most);
         if (n < most && changed_ && end_ == End::none) {
@@ -26,6 +31,8 @@ int QueuePair::take(cw_completion* out, int most) noexcept {
             if (state_says_ended()) {
                 begin_end(End::draining, state(), reason());
                 n += take_rings(out + n, most - n);
+            } else if (!settled_) {
+                settle_late();
             }
         }
         if (n < most && end_ == End::draining) {
@@ -47,7 +54,8 @@ bool QueuePair::ready() noexcept {
         return true;
     if (state_says_ended())
         changed_ = true;
-    return changed_ || send_completions_.ready() || receive_completions_.ready();
+    return changed_ || send_completions_.ready() || receive_completions_.ready() ||
+           (lane_ && lane_->can_run());
 }
 
 bool QueuePair::state_says_ended() const noexcept {
@@ -61,6 +69,8 @@ void QueuePair::note_adapter_gone() noexcept {
 }
 
 void QueuePair::begin_end(End end, abi::QueuePairState state, ErrorCode reason) noexcept {
+    if (lane_)
+        lane_->stop();
     end_ = end;
     end_state_ = state;
     end_reason_ = reason;
@@ -102,7 +112,7 @@ int QueuePair::take_receives(cw_completion* out, int most) noexcept {
         receive_completions_.advance();
         ++n;
     }
-    publish_read(receive_completions_, receives_read_, layout_->receive_completions_read,
+    publish_read(receive_completions_, receives_read_, inbound_->receive_completions_read,
                  receive_completions_.entries() / 4);
     return n;
 }
@@ -117,11 +127,15 @@ void QueuePair::publish_read(const CompletionRing& ring, std::uint64_t& publishe
     // SYNC(completions-read): release, pairs with the executor's acquire (engine/endpoint.hpp):
     // forbids it to overwrite a slot that is still being copied out.
     shared.store(published, std::memory_order_release);
+    if (lane_) {
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC(attention): see tell_sender()
+        lane_->tell_sender();
+    }
 }
 
 void QueuePair::publish_all_read() noexcept {
     publish_read(send_completions_, sends_read_, layout_->send_completions_read, 1);
-    publish_read(receive_completions_, receives_read_, layout_->receive_completions_read, 1);
+    publish_read(receive_completions_, receives_read_, inbound_->receive_completions_read, 1);
 }
 
 cw_completion QueuePair::report(const SlotRecord& record, Status status,

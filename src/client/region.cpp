@@ -90,9 +90,9 @@ Result<Region> Region::enroll(Region region, const RegionTerms& terms) {
     if (region.registered_.handle == 0) {
         return fail(ErrorCode::protocol, "the adapter registered a region, but gave no handle");
     }
-    partition.regions().insert(
-        region.registered_.handle,
-        {reinterpret_cast<std::uintptr_t>(memory.data()), memory.size(), region.base_});
+    partition.regions().insert(region.registered_.handle,
+                               {reinterpret_cast<std::uintptr_t>(memory.data()), memory.size(),
+                                region.base_, (terms.access & CW_ACCESS_EXPORTABLE) != 0});
     memory.close_files();
     return region;
 }

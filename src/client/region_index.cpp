@@ -20,14 +20,34 @@ void RegionIndex::insert(std::uint32_t handle, const RegionSpan& span) {
     entry->base.store(span.base, std::memory_order_relaxed);
     entry->size.store(span.size, std::memory_order_relaxed);
     entry->registered.store(span.registered, std::memory_order_relaxed);
+    entry->exportable.store(span.exportable, std::memory_order_relaxed);
     // SYNC(region-entry): release, pairs with the acquire in find(); a finder sees the whole entry.
     entry->handle.store(handle, std::memory_order_release);
     if (fresh)
         bucket.store(entry, std::memory_order_release);
+    translate(handle, span);
+}
+
+// An entry of the engine's table is used again with its slot. Whoever still executes on memory of a
+// closed region meanwhile faults, or reads other memory of its own process.
+void RegionIndex::translate(std::uint32_t handle, const RegionSpan& span) {
+    const std::size_t slot = (handle & 0xffff) % engine::RegionTable::kSlots;
+    if (translated_.size() <= slot)
+        translated_.resize(slot + 1);
+    if (!translated_[slot])
+        translated_[slot] = std::make_unique<engine::Region>();
+    engine::Region& region = *translated_[slot];
+    region.handle = handle;
+    region.base = reinterpret_cast<std::byte*>(span.base);
+    region.length = span.size;
+    region.address = span.registered;
+    (void)table_.place(region);
 }
 
 void RegionIndex::remove(std::uint32_t handle) noexcept {
     const std::lock_guard lock(writers_);
+    if (const engine::Region* region = table_.find(handle))
+        table_.remove(*region);
     Entry* entry = buckets_[handle % kBuckets].load(std::memory_order_relaxed);
     for (; entry != nullptr; entry = entry->next) {
         if (entry->handle.load(std::memory_order_relaxed) == handle) {

@@ -1,4 +1,5 @@
-// RegionIndex: the partition's own regions by handle, for checking slices while posting.
+// RegionIndex: the partition's own regions by handle, for checking slices while posting, and as the
+// table from which the engine translates where this library executes (direct).
 //
 // Threading: find() may be called from any thread at any time and takes no lock; insert() and
 // remove() are serialized by the index itself.
@@ -16,18 +17,22 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/region_table.hpp"
+
 namespace causeway::client {
 
 struct RegionSpan {
     std::uint64_t base = 0;        // the owner's pointer to its first byte, as a number
     std::uint64_t size = 0;        // bytes
     std::uint64_t registered = 0;  // virtual address of its first byte in descriptors
+    bool exportable = false;
 };
 
 class RegionIndex {
 public:
     void insert(std::uint32_t handle, const RegionSpan& span);  // throws std::bad_alloc only
     void remove(std::uint32_t handle) noexcept;
+    [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
 
     [[nodiscard]] bool find(std::uint32_t handle, RegionSpan& out) const noexcept {
         // SYNC(region-entry): acquire, pairs with the release in insert().
@@ -38,6 +43,7 @@ public:
             out.base = entry->base.load(std::memory_order_relaxed);
             out.size = entry->size.load(std::memory_order_relaxed);
             out.registered = entry->registered.load(std::memory_order_relaxed);
+            out.exportable = entry->exportable.load(std::memory_order_relaxed);
             // SYNC(region-entry): pairs with the release fence in insert(); whoever has seen a
             // number of the entry's next use sees here that the handle is not the old one any more.
             std::atomic_thread_fence(std::memory_order_acquire);
@@ -52,10 +58,12 @@ private:
         std::atomic<std::uint64_t> base{0};
         std::atomic<std::uint64_t> size{0};
         std::atomic<std::uint64_t> registered{0};
+        std::atomic<bool> exportable{false};
         Entry* next = nullptr;  // never changes once the entry can be reached
     };
     static constexpr std::uint32_t kBuckets = 1024;
 
+    void translate(std::uint32_t handle, const RegionSpan& span);
     [[nodiscard]] const std::atomic<Entry*>& bucket_of(std::uint32_t handle) const noexcept {
         return buckets_[handle % kBuckets];
     }
@@ -63,6 +71,8 @@ private:
     std::array<std::atomic<Entry*>, kBuckets> buckets_{};
     std::mutex writers_;
     std::vector<std::unique_ptr<Entry>> entries_;
+    engine::RegionTable table_;
+    std::vector<std::unique_ptr<engine::Region>> translated_;  // by slot of the table
 };
 
 }  // namespace causeway::client

@@ -46,6 +46,8 @@ const char* request_name(std::uint16_t type) noexcept {
         "accept",
         "disconnect",
         "stats",
+        "open_direct",
+        "resolve",
     };
     const auto number = static_cast<std::uint16_t>(type & ~abi::kReplyBit);
     return number < sizeof kNames / sizeof kNames[0] ? kNames[number] : kNames[0];

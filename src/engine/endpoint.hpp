@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <causeway/abi/control.hpp>
+#include <causeway/abi/status.hpp>
 #include <cstdint>
 
 #include "engine/region_table.hpp"
@@ -45,6 +46,17 @@ struct alignas(abi::kCacheLine) Counters {
     Counter mover_ns;
 };
 
+// Direct executor: obtains regions of the peer that are not in the table yet (Fig 12, step 1203).
+class RegionSource {
+public:
+    // success: the region is in the table now. denied: its owner or the policy does not grant it.
+    // Anything else: there is no such region.
+    [[nodiscard]] virtual abi::Status obtain(std::uint32_t handle) noexcept = 0;
+
+protected:
+    ~RegionSource() = default;
+};
+
 class Endpoint {
 public:
     Endpoint(const shm::QueuePairView& view, const RegionTable& regions, Patience patience)
@@ -57,7 +69,9 @@ public:
           receive_completions_(view.receive_completer()) {}
 
     const RegionTable* regions;
+    RegionSource* source = nullptr;  // none: the table holds all there is
     Patience patience;
+    std::uint32_t number = 0;  // of the queue pair, network-wide: who wrote a record
     shm::DescriptorConsumer sends;
     shm::DescriptorConsumer receives;
     Counters counters;

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/record_log.hpp"
+#include "platform/clock.hpp"
+#include "platform/fault_guard.hpp"
+
 namespace causeway::engine {
 
 namespace flag = abi::descriptor_flag;
@@ -64,14 +68,12 @@ Step Flow::acquire(const StepContext& context) noexcept {
     if (!work_.has(flag::kInline) && !Side::local(own, work_.list.data(), work_.segments).check()) {
         return finish(Status::local_protection);
     }
-    const auto remote = [&](std::uint32_t right) {
-        return Side::remote(*to_.regions, work_.remote, work_.length, right);
-    };
-    if (is(Opcode::write) && !remote(abi::right::kRemoteWrite).check()) {
-        return finish(Status::remote_access);
-    }
-    if (is(Opcode::read) && !remote(abi::right::kRemoteRead).check()) {
-        return finish(Status::remote_access);
+    if (is(Opcode::write) || is(Opcode::read)) {
+        const std::uint32_t right =
+            is(Opcode::write) ? abi::right::kRemoteWrite : abi::right::kRemoteRead;
+        const Status reached = reach(Side::remote(*to_.regions, work_.remote, work_.length, right));
+        if (reached != Status::success)
+            return finish(reached);
     }
     if (is(Opcode::append)) {
         if (const Step step = acquire_append(); step != Step::progress)
@@ -88,6 +90,26 @@ Step Flow::acquire(const StepContext& context) noexcept {
     end_stall();
     deadline_ns_ = UINT64_MAX;
     return start_move(context);
+}
+
+// Is all of the peer's side within regions that are known here, or can be obtained?
+Status Flow::reach(const Side& side) noexcept {
+    if (side.check())
+        return Status::success;
+    if (to_.source == nullptr)
+        return Status::remote_access;
+    Status refused = Status::remote_access;
+    side.each_unknown([&](std::uint32_t handle) {
+        if (to_.source->obtain(handle) == Status::denied)
+            refused = Status::denied;
+    });
+    return side.check() ? Status::success : refused;
+}
+
+std::uint64_t Flow::now() noexcept {
+    if (now_ns_ == 0)
+        now_ns_ = platform::monotonic_ns();
+    return now_ns_;
 }
 
 Step Flow::acquire_receive() noexcept {
@@ -116,12 +138,19 @@ Step Flow::acquire_receive() noexcept {
 }
 
 Step Flow::acquire_append() noexcept {
-    Region* region = to_.regions->find_remote(work_.remote, abi::right::kAppend);
-    if (region == nullptr)
-        return finish(Status::remote_access);
+    Region* region = append_target();
+    if (region == nullptr) {
+        const Status reached =
+            reach(Side::remote(*to_.regions, work_.remote, 0, abi::right::kAppend));
+        region = append_target();
+        if (region == nullptr)
+            return finish(reached == Status::denied ? reached : Status::remote_access);
+    }
+    if ((region->rights & abi::right::kExportable) != 0)
+        return reserve_record(*region);
     if (!has_lock_) {
         std::uint64_t free = 0;
-        // SYNC(append-lock): acquire, pairs with the release in finish(); forbids two flows to
+        // SYNC(append-lock): acquire, pairs with the release in end_append(); forbids two flows to
         // obtain the same offset.
         if (!region->append_lock.compare_exchange_strong(free, id_, std::memory_order_acquire)) {
             return stalled(Step::waits_lock);
@@ -137,6 +166,56 @@ Step Flow::acquire_append() noexcept {
     return Step::progress;
 }
 
+Region* Flow::append_target() const noexcept {
+    return to_.regions->find_remote(work_.remote, abi::right::kAppend);
+}
+
+// A region that others write without the adapter has no lock: the record's header is the
+// reservation (abi/append_log.hpp).
+Step Flow::reserve_record(Region& region) noexcept {
+    if (has_record_)
+        return Step::progress;
+    RecordLog log(region.base, region.length, region.append_offset);
+    auto reserved = RecordLog::Reserved::full;
+    std::uint64_t at = 0;
+    const auto length = static_cast<std::uint32_t>(work_.length);
+    if (!platform::guarded([&] { reserved = log.reserve(length, from_.number, at); }))
+        return finish(Status::remote_access);
+    if (reserved == RecordLog::Reserved::full)
+        return finish(Status::remote_length);
+    if (reserved == RecordLog::Reserved::more)
+        return Step::waits_lock;  // others have their turn meanwhile
+    has_record_ = true;
+    append_at_ = at + abi::kRecordHeader;
+    work_.remote.address = region.address + append_at_;
+    return Step::progress;
+}
+
+// Lets go of what an Append holds. The record or offset counts only if the descriptor succeeded;
+// false: it did not count after all.
+bool Flow::end_append(Status status) noexcept {
+    bool counted = true;
+    Region* region = append_target();
+    if (has_lock_ && region != nullptr) {
+        if (status == Status::success)
+            region->append_offset.store(append_at_ + work_.length, std::memory_order_relaxed);
+        region->append_lock.store(0, std::memory_order_release);  // SYNC(append-lock)
+    }
+    if (has_record_ && region != nullptr) {
+        RecordLog log(region->base, region->length, region->append_offset);
+        const auto state =
+            status == Status::success ? abi::RecordState::committed : abi::RecordState::closed;
+        const bool whole = platform::guarded([&] {
+            counted = log.end(append_at_ - abi::kRecordHeader,
+                              static_cast<std::uint32_t>(work_.length), from_.number, state);
+        });
+        counted = counted && whole;
+    }
+    has_lock_ = false;
+    has_record_ = false;
+    return counted;
+}
+
 // Has the sender waited for the receiver as long as it wanted to? The first question starts the
 // wait.
 bool Flow::out_of_patience() noexcept {
@@ -146,14 +225,14 @@ bool Flow::out_of_patience() noexcept {
     if (patience.kind == abi::Patience::block)
         return false;
     if (deadline_ns_ == UINT64_MAX) {
-        deadline_ns_ = now_ns_ + std::min(patience.limit_ns, UINT64_MAX - now_ns_);
+        deadline_ns_ = now() + std::min(patience.limit_ns, UINT64_MAX - now());
     }
-    return deadline_ns_ <= now_ns_;
+    return deadline_ns_ <= now();
 }
 
 Step Flow::stalled(Step why) noexcept {
     if (stalled_since_ns_ == 0) {
-        stalled_since_ns_ = now_ns_;
+        stalled_since_ns_ = now();
         from_.counters.stalls.add(1);
     }
     return why;
@@ -162,7 +241,7 @@ Step Flow::stalled(Step why) noexcept {
 void Flow::end_stall() noexcept {
     if (stalled_since_ns_ == 0)
         return;
-    from_.counters.stall_ns.add(now_ns_ - stalled_since_ns_);
+    from_.counters.stall_ns.add(now() - stalled_since_ns_);
     stalled_since_ns_ = 0;
 }
 
@@ -177,16 +256,8 @@ Step Flow::finish(Status status) noexcept {
     if (has_receive_ && status == Status::success)
         complete_receiver(status);
     has_receive_ = false;
-    if (has_lock_) {
-        Region* region = to_.regions->find_remote(work_.remote, abi::right::kAppend);
-        if (region != nullptr) {
-            if (status == Status::success) {
-                region->append_offset.store(append_at_ + work_.length, std::memory_order_relaxed);
-            }
-            region->append_lock.store(0, std::memory_order_release);  // SYNC(append-lock)
-        }
-        has_lock_ = false;
-    }
+    if ((has_lock_ || has_record_) && !end_append(status) && status == Status::success)
+        status = Status::remote_access;
     complete_sender(status);
     phase_ = Phase::none;
     deadline_ns_ = UINT64_MAX;
@@ -238,13 +309,8 @@ void Flow::complete_sender(Status status) noexcept {
 }
 
 void Flow::abandon() noexcept {
-    if (has_lock_) {
-        Region* region = to_.regions->find_remote(work_.remote, abi::right::kAppend);
-        if (region != nullptr) {
-            region->append_lock.store(0, std::memory_order_release);  // SYNC(append-lock)
-        }
-        has_lock_ = false;
-    }
+    if (has_lock_ || has_record_)
+        (void)end_append(Status::flushed);
     has_receive_ = false;
     phase_ = Phase::none;
 }

@@ -14,7 +14,8 @@
 //  3. A descriptor that fails ends with a status; only one that breaks the format ends the queue
 //     pair, and only on the side that wrote it (blame()).
 //  4. An Append holds its region's lock from obtaining the offset to moving the last byte; the
-//     offset advances only on success, so a failed Append leaves no gap.
+//     offset advances only on success, so a failed Append leaves no gap. In an exportable region it
+//     holds a reserved record instead, which a failure leaves closed.
 #pragma once
 
 #include <causeway/abi/completion.hpp>
@@ -33,12 +34,13 @@ enum class Step : std::uint8_t {
     progress,       // a piece was moved or a descriptor ended; there may be more
     waits_receive,  // the peer has posted no receive
     waits_room,     // a partition has not taken its completions
-    waits_lock,     // Append: another flow holds the region's lock
+    waits_lock,     // Append: another flow holds the region's lock, or the log's end is far
     broken,         // one side broke the format: close the queue pair, see blame()
 };
 
 struct StepContext {
-    std::uint64_t now_ns = 0;  // monotonic, read at most some microseconds ago
+    // Monotonic, read at most some microseconds ago; 0: the clock is read when it matters.
+    std::uint64_t now_ns = 0;
     CopyPlan copies{};
     std::uint64_t piece = 256 << 10;  // bytes at most in one step
 };
@@ -68,6 +70,9 @@ private:
     [[nodiscard]] Step acquire(const StepContext& context) noexcept;
     [[nodiscard]] Step acquire_receive() noexcept;
     [[nodiscard]] Step acquire_append() noexcept;
+    [[nodiscard]] Region* append_target() const noexcept;
+    [[nodiscard]] Step reserve_record(Region& region) noexcept;
+    [[nodiscard]] bool end_append(abi::Status status) noexcept;
     [[nodiscard]] Step start_move(const StepContext& context) noexcept;
     [[nodiscard]] Step move_piece(const StepContext& context) noexcept;
     [[nodiscard]] bool gather_small() noexcept;
@@ -79,6 +84,8 @@ private:
     void complete_receiver(abi::Status status) noexcept;
     void complete_sender(abi::Status status) noexcept;
     [[nodiscard]] bool needs_receive() const noexcept;
+    [[nodiscard]] abi::Status reach(const Side& side) noexcept;
+    [[nodiscard]] std::uint64_t now() noexcept;
     [[nodiscard]] bool is(abi::Opcode opcode) const noexcept {
         return work_.control.opcode == static_cast<std::uint8_t>(opcode);
     }
@@ -90,6 +97,7 @@ private:
     bool failed_since_fence_ = false;
     bool has_receive_ = false;
     bool has_lock_ = false;
+    bool has_record_ = false;
     Endpoint* blame_ = nullptr;
     std::uint64_t now_ns_ = 0;            // of the current step
     std::uint64_t stalled_since_ns_ = 0;  // 0: not stalled

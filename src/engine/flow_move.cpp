@@ -63,7 +63,7 @@ Step Flow::start_move(const StepContext& context) noexcept {
         case Opcode::send:
             source_ = list;
             target_ = Side::local(theirs, receive_.list.data(), receive_.segments);
-            if (!target_.check()) {
+            if (reach(target_) != Status::success) {
                 return finish_receiver_fault(Status::local_protection, Status::remote_access);
             }
             break;

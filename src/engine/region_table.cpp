@@ -35,6 +35,15 @@ std::optional<std::uint32_t> RegionTable::insert(Region& region) noexcept {
     return std::nullopt;
 }
 
+bool RegionTable::place(Region& region) noexcept {
+    const std::uint32_t index = (region.handle & 0xffff) - 1;
+    if (index >= kSlots)
+        return false;
+    // SYNC(region-published): as in insert().
+    (*slots_)[index].region.store(&region, std::memory_order_release);
+    return true;
+}
+
 void RegionTable::remove(const Region& region) noexcept {
     if (find(region.handle) != &region)
         return;

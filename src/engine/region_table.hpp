@@ -48,6 +48,9 @@ public:
 
     // Gives `region` a handle and makes it known; none if all slots are taken or retired.
     [[nodiscard]] std::optional<std::uint32_t> insert(Region& region) noexcept;
+    // Makes `region` known under the handle that it has from another table, in place of what that
+    // slot held. False: no table can have given it this handle.
+    [[nodiscard]] bool place(Region& region) noexcept;
     // Forgets it: from now on no translation of the handle succeeds. One that is not in the table
     // changes nothing.
     void remove(const Region& region) noexcept;

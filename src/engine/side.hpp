@@ -60,6 +60,20 @@ public:
         return true;
     }
 
+    // Calls each(handle) for the regions of the list, as far as they are not known here.
+    template<typename F>
+    void each_unknown(F&& each) const {
+        if (rights_ != 0) {
+            if (table_->find(remote_.handle) == nullptr)
+                each(remote_.handle);
+            return;
+        }
+        for (std::uint32_t i = 0; i < count_; ++i) {
+            if (list_[i].length != 0 && table_->find(list_[i].handle) == nullptr)
+                each(list_[i].handle);
+        }
+    }
+
     // The stretch at the current position, at most `most` bytes; false if its translation fails.
     [[nodiscard]] bool stretch(std::uint64_t most, Stretch& out) noexcept {
         Translation at;

@@ -5,6 +5,7 @@
 
 #include <causeway/abi/queue_pair.hpp>
 #include <cstddef>
+#include <cstring>
 
 #include "shm/ring.hpp"
 
@@ -20,6 +21,13 @@ public:
         return *reinterpret_cast<abi::QueuePairLayout*>(memory_);
     }
     [[nodiscard]] const abi::QueuePairShape& shape() const noexcept { return shape_; }
+
+    // Takes over what stands in the receive queue of `from`, of the same size; nobody else is using
+    // either.
+    void copy_receives(const QueuePairView& from) const noexcept {
+        std::memcpy(memory_ + at_.receive, from.memory_ + from.at_.receive,
+                    std::size_t{shape_.receive_entries} * abi::kCacheLine);
+    }
 
     // Views for the partition.
     [[nodiscard]] DescriptorProducer send_producer() const noexcept {

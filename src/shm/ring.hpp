@@ -61,6 +61,9 @@ public:
         return used >= ring_.entries() ? 0 : static_cast<std::uint32_t>(ring_.entries() - used);
     }
 
+    // Goes on in another ring of the same size, to which this one's slots were copied.
+    void move_to(const Producer& other) noexcept { ring_ = other.ring_; }
+
     void publish(Entry entry) noexcept { publish(std::span<Entry>(&entry, 1)); }
 
     // Publishes a chain: the head's first word goes last, so a reader sees the whole or nothing.

@@ -15,6 +15,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/live_adapter.hpp"
@@ -34,13 +35,15 @@ struct Party {
     Party(const std::string& name, const std::string& socket, Access access)
         : partition(Partition::attach(name, {.socket = socket}).value()),
           queue(partition.create_completion_queue(512).value()),
-          memory(partition.allocate(kMemory, access).value()) {}
+          memory(partition.allocate(kMemory, access | Access::exportable).value()) {}
 
     // The next completion; a test that gets none fails by the exception.
     [[nodiscard]] Completion next() {
-        if (kept_.empty()) {
-            const CompletionBatch batch = queue.wait(kWatchdog);
-            kept_.assign(batch.begin(), batch.end());
+        const auto end = std::chrono::steady_clock::now() + kWatchdog;
+        while (kept_.empty() && std::chrono::steady_clock::now() < end) {
+            keep(queue.wait(partner == nullptr ? kWatchdog : std::chrono::milliseconds(1)));
+            if (partner != nullptr)
+                partner->keep(partner->queue.poll());
         }
         if (kept_.empty())
             throw std::runtime_error("no completion within the watchdog's time");
@@ -49,10 +52,8 @@ struct Party {
         return first;
     }
     [[nodiscard]] std::optional<Completion> try_next() {
-        if (kept_.empty()) {
-            const CompletionBatch batch = queue.poll();
-            kept_.assign(batch.begin(), batch.end());
-        }
+        if (kept_.empty())
+            keep(queue.poll());
         if (kept_.empty())
             return std::nullopt;
         return next();
@@ -76,11 +77,19 @@ struct Party {
         }
         return true;
     }
+    // Executor direct: a sender that had to wait goes on when its own partition polls. Where one
+    // thread plays both parties, whoever waits for a completion polls for the other as well.
+    Party* partner = nullptr;
+
     [[nodiscard]] static std::byte pattern(std::uint32_t seed, std::size_t i) {
         return static_cast<std::byte>((i * 2654435761U + seed) >> 7);
     }
 
 private:
+    void keep(const CompletionBatch& batch) {
+        kept_.insert(kept_.end(), batch.begin(), batch.end());
+    }
+
     std::vector<Completion> kept_;
 };
 
@@ -118,6 +127,22 @@ protected:
     }
     [[nodiscard]] Pair connect() { return connect(a, b); }
 
+    void SetUp() override {
+        if (direct()) {
+            a.partner = &b;
+            b.partner = &a;
+        }
+    }
+    [[nodiscard]] static bool direct() { return GetParam() == std::string_view("direct"); }
+
+    // Where each party has a thread of its own, nobody polls for the other.
+    void apart() { a.partner = b.partner = nullptr; }
+    // A log to append to: of records where direct peers write it, of bare bytes otherwise.
+    [[nodiscard]] Region log_of(Party& owner, std::size_t size) {
+        const Access access = direct() ? Access::append | Access::exportable : Access::append;
+        return owner.partition.allocate(size, access).value();
+    }
+
     LiveAdapter adapter{LiveAdapter::Kind::forked};
     Party a{"a", adapter.socket(), kAllAccess};
     Party b{"b", adapter.socket(), kAllAccess};
@@ -134,4 +159,4 @@ private:
 
 // The executors that this build has.
 #define CW_FOR_EVERY_EXECUTOR(suite) \
-    INSTANTIATE_TEST_SUITE_P(Executors, suite, testing::Values("adapter"), executor_name)
+    INSTANTIATE_TEST_SUITE_P(Executors, suite, testing::Values("adapter", "direct"), executor_name)

@@ -11,6 +11,7 @@ namespace {
 class Queues : public Conformance {};
 
 TEST_P(Queues, OrderIsKeptOverManyLaps) {
+    apart();
     Pair pair = connect(a, b, Patience::block(), 16);
     constexpr std::uint32_t kMessages = 40'000;
     std::thread receiver([&] {
@@ -127,6 +128,7 @@ TEST_P(Queues, TwoHundredQueuePairsOnOneCompletionQueue) {
 }
 
 TEST_P(Queues, BlockedWaiterIsWoken) {
+    apart();
     Pair pair = connect();
     for (int i = 0; i < 50; ++i) {
         pair.b.post_receive(b.memory.slice(0, 64), 1).value();
@@ -157,6 +159,7 @@ TEST_P(Queues, DescriptorOfTheQueueWakesAnEventLoop) {
 }
 
 TEST_P(Queues, TwoThreadsWithTheirOwnQueuesDoNotDisturbEachOther) {
+    apart();
     Party a2("a2", adapter.socket(), Access::local);
     Party b2("b2", adapter.socket(), Access::local);
     Pair one = connect(a, b);

@@ -1,6 +1,8 @@
 // Every status that a descriptor can end with, provoked through the public API.
 #include <set>
 
+#include <causeway/append_log.hpp>
+
 #include "conformance/fixture.hpp"
 
 namespace causeway::test {
@@ -52,8 +54,8 @@ TEST_P(Statuses, LocalRegionThatIsGone) {
 
 TEST_P(Statuses, RemoteAccessWithAnythingWrong) {
     Pair pair = connect();
-    Region readable = b.partition.allocate(8192, Access::remote_read).value();
-    Region writable = b.partition.allocate(8192, Access::remote_write).value();
+    Region readable = b.partition.allocate(8192, Access::remote_read | Access::exportable).value();
+    Region writable = b.partition.allocate(8192, Access::remote_write | Access::exportable).value();
     const Remote good = writable.remote();
     std::vector<Remote> wrong;
     wrong.push_back({good.handle + 1, good.generation, good.address});
@@ -85,18 +87,41 @@ TEST_P(Statuses, RemoteAccessWithAnythingWrong) {
     EXPECT_EQ(a.status_of(3), Status::success);
 }
 
+TEST_P(Statuses, RegionThatIsNotExportable) {
+    Region kept = b.partition.allocate(8192, Access::remote_write | Access::remote_read).value();
+    Region log = b.partition.allocate(8192, Access::append).value();
+    Pair pair = connect();
+    // The adapter needs no grant.
+    const Status expected = direct() ? Status::denied : Status::success;
+    pair.a.post_write(a.memory.slice(0, 64), kept.remote(), 1).value();
+    EXPECT_EQ(a.status_of(1), expected);
+    pair.a.post_read(a.memory.slice(0, 64), kept.remote(), 2).value();
+    EXPECT_EQ(a.status_of(2), expected);
+    pair.a.post_append(a.memory.slice(0, 64), log.remote(), 3).value();
+    EXPECT_EQ(a.status_of(3), expected);
+    const auto receive = pair.b.post_receive(kept.slice(0, 64), 4);
+    EXPECT_EQ(receive.has_value(), !direct());
+    if (direct()) {
+        EXPECT_EQ(receive.error().code, ErrorCode::invalid_argument);
+    }
+}
+
 TEST_P(Statuses, AppendPastTheEndLeavesNoGap) {
     Pair pair = connect();
-    Region log = b.partition.allocate(4096, Access::append).value();
+    Region log = log_of(b, 4096);
+    const std::uint32_t header = direct() ? abi::kRecordHeader : 0;
+    const std::uint32_t room = 96 - 2 * header;
     pair.a.post_append(a.memory.slice(0, 4000), log.remote(), 1).value();
     EXPECT_EQ(a.status_of(1), Status::success);
-    pair.a.post_append(a.memory.slice(0, 97), log.remote(), 2).value();
+    pair.a.post_append(a.memory.slice(0, room + 1), log.remote(), 2).value();
     EXPECT_EQ(a.status_of(2), Status::remote_length);
-    pair.a.post_append(a.memory.slice(0, 96), log.remote(), 3).value();
+    pair.a.post_append(a.memory.slice(0, room), log.remote(), 3).value();
     const Completion c = a.next();
     EXPECT_EQ(c.status(), Status::success);
-    EXPECT_EQ(c.offset(), 4000U);
-    EXPECT_EQ(log.append_offset().value(), 4096U);
+    EXPECT_EQ(c.offset(), 4000U + 2 * header);
+    if (!direct()) {
+        EXPECT_EQ(log.append_offset().value(), 4096U);
+    }
 }
 
 TEST_P(Statuses, ReceiverNotReadyAsPatienceSays) {

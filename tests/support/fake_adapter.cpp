@@ -231,6 +231,8 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
         case abi::Request::disconnect:
             return control::reply_empty(fd, request.header);
         case abi::Request::stats:
+        case abi::Request::open_direct:
+        case abi::Request::resolve:
             break;
     }
     return fail(ErrorCode::unsupported, "not played by the test");

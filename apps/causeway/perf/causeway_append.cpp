@@ -53,6 +53,7 @@ public:
             CW_TRY(announce());
         return {};
     }
+    void mark_last() noexcept override {}  // announce() is the last post
     Result<void> flush() override { return announced_ < appended_ ? announce() : Result<void>(); }
 
     Result<std::span<std::byte>> receive() override {

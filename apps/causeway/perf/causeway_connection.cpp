@@ -40,7 +40,8 @@ Result<Slots> Slots::make(Partition& partition, const Plan& plan, Access access)
     const std::uint64_t unit = plan.size >= kPageBytes ? kPageBytes : kLine;
     slots.size_ = plan.size;
     slots.stride_ = (plan.size + unit - 1) / unit * unit;
-    CW_TRY_ASSIGN(slots.region_, partition.allocate(slots.stride_ * plan.buffers, access));
+    CW_TRY_ASSIGN(slots.region_,
+                  partition.allocate(slots.stride_ * plan.buffers, access | Access::exportable));
     return slots;
 }
 

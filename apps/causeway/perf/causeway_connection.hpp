@@ -56,7 +56,15 @@ public:
     [[nodiscard]] std::uint64_t next_id() const noexcept { return posted_; }
     // Flags of the next post: every so many are signaled.
     [[nodiscard]] std::uint32_t next_flags() const noexcept {
-        return (posted_ + 1) % signal_every_ == 0 ? 0U : CW_UNSIGNALED;
+        return (posted_ + 1) % signal_every_ == 0 || posted_ + 1 == marked_ ? 0U : CW_UNSIGNALED;
+    }
+    // The next post is signaled; complete_marked() waits for it. Executor direct: who has posted
+    // and waits for nothing moves nothing.
+    void signal_next() noexcept { marked_ = posted_ + 1; }
+    [[nodiscard]] Result<void> complete_marked() {
+        while (completed_ < marked_)
+            CW_TRY(progress());
+        return {};
     }
     // The result of a cw_post_*: counts it. Retry on `again` is not needed: reserve() left room.
     [[nodiscard]] Result<void> posted(int code) {
@@ -113,6 +121,7 @@ private:
     QueuePair pair_;
     std::uint64_t posted_ = 0;
     std::uint64_t completed_ = 0;
+    std::uint64_t marked_ = 0;
     std::uint32_t window_ = 1;
     std::uint32_t signal_every_ = 1;
     std::vector<Arrival> arrivals_;  // a ring, as large as receives can be posted

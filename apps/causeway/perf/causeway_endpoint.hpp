@@ -15,6 +15,8 @@ public:
     [[nodiscard]] virtual Result<void> open() = 0;
 
     Result<void> complete() override { return connection_.complete(); }
+    void mark_last() noexcept override { connection_.signal_next(); }
+    Result<void> flush() override { return connection_.complete_marked(); }
     Result<void> begin_round() override {
         connection_.settle();
         return {};

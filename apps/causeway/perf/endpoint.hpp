@@ -39,7 +39,10 @@ public:
     // Starts to move the message in `slot`: to the peer, or for Read from there. Waits while
     // Plan::outstanding are on their way.
     [[nodiscard]] virtual Result<void> submit(std::uint32_t slot) = 0;
-    // After the last submit of a round: the peer gets to know of everything submitted.
+    // Before the last submit of a round, for flush().
+    virtual void mark_last() noexcept {}
+    // After the last submit of a round: everything submitted is on its way to the peer, without
+    // this end having to do anything more for it.
     [[nodiscard]] virtual Result<void> flush() { return {}; }
     // Waits until everything submitted has completed at this end (Flow::completion).
     [[nodiscard]] virtual Result<void> complete() = 0;

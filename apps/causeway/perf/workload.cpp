@@ -201,8 +201,10 @@ Result<std::uint64_t> Workload::lead_stream(const Limits& limits) {
         const bool last =
             i + 1 >= limits.messages ||
             (i % clock_every == 0 && i > 0 && monotonic_ns() - begin >= limits.nanoseconds);
-        if (last)
+        if (last) {
             board_.total.store(i + 1, std::memory_order_relaxed);  // before the message itself
+            endpoint_.mark_last();
+        }
         CW_TRY(endpoint_.submit(slot_of(i, plan_)));
         if (last)
             return i + 1;

@@ -39,6 +39,8 @@ enum class Request : std::uint16_t {
     accept = 12,
     disconnect = 13,
     stats = 14,
+    open_direct = 15,
+    resolve = 16,
 };
 inline constexpr std::uint16_t kReplyBit = 0x8000;  // type of a reply = request | kReplyBit
 
@@ -92,12 +94,21 @@ static_assert(sizeof(AttachRequest) == 96 && sizeof(AttachReply) == 144);
 // --- doorbells (abi/doorbell.hpp). A completion queue is, to the adapter, a doorbell. The reply
 // carries the descriptor of its memory; wakeup_socket then fetches this side's end of its
 // socketpair, once.
-enum class DoorbellKind : std::uint32_t { events = 0, mover = 1, completions = 2 };
+//
+// Between direct peers each completion queue has one doorbell per partition that rings it: both
+// sides open it under the number that open_direct gave (bell_in: waiting, bell_out: waking).
+enum class DoorbellKind : std::uint32_t {
+    events = 0,
+    mover = 1,
+    completions = 2,
+    bell_in = 3,
+    bell_out = 4,
+};
 
 struct OpenDoorbellRequest {
     Header header;
     std::uint32_t kind;   // DoorbellKind
-    std::uint32_t index;  // mover: which one
+    std::uint32_t index;  // mover: which one; bell_in, bell_out: its number
 };
 struct OpenDoorbellReply {
     Header header;
@@ -198,19 +209,21 @@ struct ConnectRequest {
     std::uint32_t executor;  // abi::Executor: the one wanted
     char target[kTargetSize];
 };
-struct ConnectReply {  // the queue pair is connecting now; its state line says what came of it
+struct ConnectReply {  // the queue pair is connecting now; its memory says what comes of it
     Header header;
-    std::uint32_t executor;  // abi::Executor: the one chosen
+    std::uint32_t executor;  // abi::Executor: the one chosen; any: accepting decides
     std::uint32_t reserved;
 };
 struct AcceptRequest {
     Header header;
     std::uint32_t listener;
     std::uint32_t queue_pair;  // idle; becomes the accepting end
+    std::uint32_t executor;    // abi::Executor: the one wanted
+    std::uint32_t reserved;
 };
 struct AcceptReply {
     Header header;
-    std::uint32_t executor;
+    std::uint32_t executor;  // abi::Executor: the one chosen
     std::uint32_t reserved;
     char peer[kNameSize];  // the connecting partition
 };
@@ -222,8 +235,50 @@ struct DisconnectRequest {  // ends and frees the queue pair; reply: Header
 static_assert(sizeof(CreateQueuePairRequest) == 48 && sizeof(CreateQueuePairReply) == 40);
 static_assert(sizeof(ListenRequest) == 88 && sizeof(ListenReply) == 24);
 static_assert(sizeof(CloseListenerRequest) == 24 && sizeof(ConnectRequest) == 152);
-static_assert(sizeof(ConnectReply) == 24 && sizeof(AcceptRequest) == 24);
+static_assert(sizeof(ConnectReply) == 24 && sizeof(AcceptRequest) == 32);
 static_assert(sizeof(AcceptReply) == 88 && sizeof(DisconnectRequest) == 24);
+
+// --- executor direct (Fig 12). A connected end fetches its own inbound memory and the peer's
+// (abi/queue_pair.hpp), each once; both replies name the same two bells.
+enum class DirectSide : std::uint32_t { own = 0, peer = 1 };
+
+struct OpenDirectRequest {
+    Header header;
+    std::uint32_t queue_pair;
+    std::uint32_t side;  // DirectSide
+};
+struct OpenDirectReply {  // with the descriptor of the inbound memory
+    Header header;
+    std::uint64_t memory_size;
+    std::uint32_t receive_entries;
+    std::uint32_t receive_completion_entries;
+    std::uint32_t peer_session;    // whose regions this end may resolve
+    std::uint32_t peer_ready_bit;  // of the peer's end, for bell_out
+    std::uint32_t bell_in;         // the peer rings this end's completion queue
+    std::uint32_t bell_out;        // this end rings the peer's completion queue
+};
+static_assert(sizeof(OpenDirectRequest) == 24 && sizeof(OpenDirectReply) == 48);
+
+// Step 1203: the memory of an exportable region of the peer, a part at a time. What was granted
+// stays reachable until its holder lets go: only its owner's partition can be ended. not_found: no
+// such region; denied: not exportable, or the queue pair is not direct.
+struct ResolveRequest {
+    Header header;
+    std::uint32_t queue_pair;
+    std::uint32_t handle;
+    std::uint32_t part;
+    std::uint32_t reserved;
+};
+struct ResolveReply {  // with the descriptor of that part's memory
+    Header header;
+    std::uint64_t size;     // of the whole region, bytes
+    std::uint64_t address;  // registered base
+    std::uint32_t generation;
+    std::uint32_t rights;
+    std::uint32_t parts;
+    std::uint32_t network_id;
+};
+static_assert(sizeof(ResolveRequest) == 32 && sizeof(ResolveReply) == 48);
 
 // --- stats: rows of one kind, a page at a time. Who came in by a named entrance, partition or
 // observer, sees the rows of that entrance's partition, its own ends of queue pairs (with the names

@@ -2,10 +2,14 @@
 // adapter and mapped by the adapter and the partition that owns this end.
 //
 //   line 0    identity, written by the adapter before the memory is handed out
-//   line 1    written by the adapter (executor side)
+//   line 1    written by the executor
 //   line 2    written by the partition
 //   then      send queue, receive queue (descriptors; the partition produces)
 //             send completions, receive completions (completions; the executor produces)
+//
+// Executor direct: the receive queue and its completions move into a second memfd of the same
+// layout without a send queue, the inbound memory, which the adapter makes and only the two peers
+// map. There the executor is the peer. The send queue stays where the peer does not reach it.
 //
 // Invariants:
 //  1. Entry i of a ring with n slots lies in slot i mod n and carries phase_of_lap(i, n).
@@ -38,8 +42,10 @@ enum class QueuePairState : std::uint32_t {
 
 // Attention of the executor, in QueuePairLayout::attention: whether posting needs a doorbell.
 namespace attention {
-inline constexpr std::uint32_t kPolled = 1;        // the executor polls: ring for nothing
-inline constexpr std::uint32_t kWantsReceive = 2;  // not polled: ring for receives as for sends
+inline constexpr std::uint32_t kPolled = 1;  // the executor polls: ring for nothing
+// Not polled: ring for receives as for sends. Direct: the peer's sender sleeps and waits for a
+// receive, or for room among the receive completions: ring its completion queue.
+inline constexpr std::uint32_t kWantsReceive = 2;
 }  // namespace attention
 
 struct QueuePairLayout {
@@ -60,15 +66,18 @@ struct QueuePairLayout {
 
     // line 1: the executor's
     alignas(kCacheLine) std::atomic<std::uint32_t> state;  // QueuePairState
-    std::atomic<std::uint32_t> reason;     // Error, valid once state says refused or closed
-    std::atomic<std::uint32_t> attention;  // bits of namespace attention
-    std::uint32_t reserved_executor;
+    std::atomic<std::uint32_t> reason;      // Error, valid once state says refused or closed
+    std::atomic<std::uint32_t> attention;   // bits of namespace attention
+    std::atomic<std::uint32_t> executor;    // abi::Executor, valid once state says connected
     std::atomic<std::uint64_t> send_taken;  // send descriptors taken so far
+    // Direct: how often the adapter has taken regions back that this end may have been granted.
+    std::atomic<std::uint32_t> revocations;
 
     // line 2: the partition's
     alignas(kCacheLine) std::atomic<std::uint64_t> send_completions_read;
     std::atomic<std::uint64_t> receive_completions_read;
     std::atomic<std::uint32_t> polled;  // 1: this end's completion queue polls the rings by itself
+    std::atomic<std::uint32_t> open;    // inbound memory: 1 once the partition receives through it
 };
 
 static_assert(sizeof(QueuePairLayout) == 192);
@@ -83,10 +92,13 @@ static_assert(offsetof(QueuePairLayout, doorbell_bit) == 40);
 static_assert(offsetof(QueuePairLayout, ready_bit) == 44 && offsetof(QueuePairLayout, id) == 48);
 static_assert(offsetof(QueuePairLayout, state) == 64 && offsetof(QueuePairLayout, reason) == 68);
 static_assert(offsetof(QueuePairLayout, attention) == 72);
+static_assert(offsetof(QueuePairLayout, executor) == 76);
 static_assert(offsetof(QueuePairLayout, send_taken) == 80);
+static_assert(offsetof(QueuePairLayout, revocations) == 88);
 static_assert(offsetof(QueuePairLayout, send_completions_read) == 128);
 static_assert(offsetof(QueuePairLayout, receive_completions_read) == 136);
 static_assert(offsetof(QueuePairLayout, polled) == 144);
+static_assert(offsetof(QueuePairLayout, open) == 148);
 
 // Sizes of the four rings, each a power of two within [kMinRingEntries, kMaxRingEntries].
 struct QueuePairShape {

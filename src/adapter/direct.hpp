@@ -1,0 +1,52 @@
+// What the adapter makes for executor direct (Fig 12) and then lets go of: inbound memory, and the
+// bells between two partitions. Once both sides have fetched theirs, the adapter holds nothing.
+//
+// Threading: make_* from any thread (they take the kernel a while), the rest on the control thread.
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+
+#include "adapter/end.hpp"
+#include "base/result.hpp"
+#include "platform/fd.hpp"
+
+namespace causeway::adapter {
+
+// The inbound memory of a direct connection's end, to be fetched once by each of the two peers.
+struct Inbound {
+    platform::UniqueFd memory;
+    std::uint64_t size = 0;
+    bool given_to_owner = false;
+    bool given_to_peer = false;
+};
+// Sealed and filled, with its header written.
+[[nodiscard]] Result<Inbound> make_inbound(const EndOptions& options);
+
+// Whom a bell wakes, and who rings it.
+struct BellKey {
+    std::uint32_t waker = 0;        // session
+    std::uint32_t waiter = 0;       // session
+    std::uint32_t completions = 0;  // doorbell of the waiter's completion queue
+    auto operator<=>(const BellKey&) const = default;
+};
+
+struct Bell {
+    BellKey key;
+    platform::UniqueFd waiter_page;
+    platform::UniqueFd waker_page;
+    platform::UniqueFd waiter_socket;
+    platform::UniqueFd waker_socket;
+
+    // Descriptors that the adapter holds for it.
+    [[nodiscard]] std::int64_t files() const noexcept {
+        return std::int64_t{waiter_page.valid()} + waker_page.valid() + waiter_socket.valid() +
+               waker_socket.valid();
+    }
+};
+[[nodiscard]] Result<Bell> make_bell(const BellKey& key);
+
+// A second descriptor of the same file.
+[[nodiscard]] Result<platform::UniqueFd> duplicate(const platform::UniqueFd& fd);
+
+}  // namespace causeway::adapter

@@ -1,0 +1,195 @@
+#include "client/direct_lane.hpp"
+
+#include <utility>
+
+#include "client/completion_queue.hpp"
+#include "platform/clock.hpp"
+#include "platform/fault_guard.hpp"
+
+namespace causeway::client {
+
+Result<std::unique_ptr<DirectLane>> DirectLane::open(Partition& partition,
+                                                     CompletionQueue& completions,
+                                                     std::uint32_t queue_pair,
+                                                     const shm::QueuePairView& own,
+                                                     engine::Patience patience) {
+    // A peer's memory can fault under the copy: without the guard that would end this process.
+    CW_TRY(platform::install_fault_guard());
+    CW_TRY_ASSIGN(Side inbound, fetch(partition, queue_pair, abi::DirectSide::own));
+    CW_TRY_ASSIGN(Side peer, fetch(partition, queue_pair, abi::DirectSide::peer));
+    const abi::OpenDirectReply& terms = peer.terms;
+    if (inbound.terms.receive_entries != own.shape().receive_entries ||
+        inbound.terms.receive_completion_entries != own.shape().receive_completion_entries ||
+        terms.peer_ready_bit >= abi::kDoorbellBits) {
+        return fail(ErrorCode::protocol,
+                    "the adapter made inbound memory of another shape than the queue pair has; "
+                    "adapter and library do not fit together");
+    }
+    CW_TRY_ASSIGN(auto bell, partition.peer_bell(terms.bell_out));
+    auto memory = completions.peer_memory(terms.peer_session);
+    CW_TRY(completions.add_bell(terms.bell_in));
+    return std::unique_ptr<DirectLane>(new DirectLane(partition, completions, queue_pair, own,
+                                                      patience, std::move(inbound), std::move(peer),
+                                                      std::move(bell), std::move(memory)));
+}
+
+Result<DirectLane::Side> DirectLane::fetch(Partition& partition, std::uint32_t queue_pair,
+                                           abi::DirectSide which) {
+    auto request = control::make<abi::OpenDirectRequest>(abi::Request::open_direct);
+    request.queue_pair = queue_pair;
+    request.side = static_cast<std::uint32_t>(which);
+    platform::UniqueFd memory;
+    Side side;
+    CW_TRY_ASSIGN(side.terms, partition.call<abi::OpenDirectReply>(request, -1, &memory));
+    const abi::QueuePairShape shape{0, side.terms.receive_entries, 0,
+                                    side.terms.receive_completion_entries};
+    if (!abi::valid_ring_entries(shape.receive_entries) ||
+        !abi::valid_ring_entries(shape.receive_completion_entries) ||
+        side.terms.memory_size != abi::queue_pair_offsets(shape).total) {
+        return fail(ErrorCode::protocol,
+                    "the adapter made inbound memory of another layout; adapter and library do not "
+                    "fit together");
+    }
+    CW_TRY_ASSIGN(side.memory, map_handed_out(memory, side.terms.memory_size));
+    side.view = shm::QueuePairView(side.memory.data(), shape);
+    return side;
+}
+
+DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
+                       const shm::QueuePairView& own, engine::Patience patience, Side inbound,
+                       Side peer, std::shared_ptr<WakerBell> peer_bell,
+                       std::shared_ptr<PeerMemory> peer_memory)
+    : partition_(partition),
+      completions_(completions),
+      queue_pair_(queue_pair),
+      bell_in_(peer.terms.bell_in),
+      peer_ready_bit_(peer.terms.peer_ready_bit),
+      peer_bell_(std::move(peer_bell)),
+      peer_memory_(std::move(peer_memory)),
+      inbound_memory_(std::move(inbound.memory)),
+      peer_inbound_memory_(std::move(peer.memory)),
+      inbound_(inbound.view),
+      own_layout_(own.layout()),
+      peer_layout_(peer.view.layout()),
+      from_(own, partition.regions().table(), patience),
+      to_(peer.view, peer_memory_->table(), {}),
+      flow_(from_, to_, queue_pair) {
+    from_.number = queue_pair;
+    to_.source = this;
+    context_.copies = engine::default_copy_plan();
+    revocations_ = own_layout_.revocations.load(std::memory_order_acquire);
+}
+
+DirectLane::~DirectLane() { completions_.remove_bell(bell_in_); }
+
+void DirectLane::abandon() noexcept {
+    (void)inbound_memory_.release();
+    (void)peer_inbound_memory_.release();
+}
+
+void DirectLane::begin() noexcept {
+    // SYNC(inbound-open): release, pairs with peer_is_open() at the other end: who sees it open
+    // sees the receives that stand in it.
+    inbound_.layout().open.store(1, std::memory_order_release);
+    peer_bell_->ring(peer_ready_bit_);  // its sender may wait for this
+}
+
+bool DirectLane::peer_is_open() noexcept {
+    if (!peer_open_)
+        peer_open_ = peer_layout_.open.load(std::memory_order_acquire) != 0;
+    return peer_open_;
+}
+
+void DirectLane::tell_sender() noexcept {
+    // SYNC(attention): the caller's fence pairs with the one after announce_wait(): either the
+    // sender's second look finds what was posted, or this load finds that it must be rung for.
+    if ((inbound_.layout().attention.load(std::memory_order_relaxed) &
+         abi::attention::kWantsReceive) != 0) {
+        peer_bell_->ring(peer_ready_bit_);
+    }
+}
+
+// Grants end when the peer deregisters: what is still valid is asked for anew.
+void DirectLane::heed_revocations() noexcept {
+    // SYNC(revocations): acquire, pairs with the adapter's increment before it answers the owner.
+    const std::uint32_t now = own_layout_.revocations.load(std::memory_order_acquire);
+    if (now == revocations_)
+        return;
+    revocations_ = now;
+    peer_memory_->forget();
+}
+
+abi::Status DirectLane::obtain(std::uint32_t handle) noexcept {
+    return peer_memory_->obtain(partition_, queue_pair_, handle);
+}
+
+void DirectLane::run() noexcept {
+    if (stopped_)
+        return;
+    if (!peer_is_open()) {
+        last_ = engine::Step::waits_receive;
+        return;
+    }
+    do {
+        heed_revocations();
+        last_ = flow_.step(context_);
+    } while (last_ == engine::Step::progress);
+    from_.publish_taken_lazily();
+    if (announced_ && !waiting()) {
+        announced_ = false;
+        peer_layout_.attention.store(abi::attention::kPolled, std::memory_order_relaxed);
+    }
+    if (to_.dirty) {
+        to_.dirty = false;
+        tell_receiver();
+    }
+}
+
+void DirectLane::tell_receiver() noexcept {
+    // SYNC(polled): the fence in sleeping() pairs with the peer's between clearing `polled` (or
+    // announcing sleep) and its second look at the rings.
+    const shm::Kick asleep = peer_bell_->sleeping();
+    if (peer_layout_.polled.load(std::memory_order_relaxed) == 0) {
+        peer_bell_->ring(peer_ready_bit_);
+    } else if (asleep == shm::Kick::yes) {
+        peer_bell_->kick();
+    }
+}
+
+bool DirectLane::can_run() noexcept {
+    if (stopped_ || !peer_is_open())
+        return false;
+    switch (last_) {
+        case engine::Step::idle:
+            return from_.sends.ready();
+        case engine::Step::waits_receive:
+            return to_.receives.ready() || flow_.deadline_ns() <= platform::monotonic_ns();
+        case engine::Step::waits_room:
+            return (from_.can_complete_send() && to_.can_complete_receive()) ||
+                   flow_.deadline_ns() <= platform::monotonic_ns();
+        case engine::Step::waits_lock:
+        case engine::Step::progress:
+            return true;
+        case engine::Step::broken:
+            break;
+    }
+    return false;
+}
+
+void DirectLane::announce_wait() noexcept {
+    if (stopped_ || !waiting() || broken())
+        return;
+    announced_ = true;
+    peer_layout_.attention.store(abi::attention::kWantsReceive, std::memory_order_relaxed);
+}
+
+void DirectLane::stop() noexcept {
+    if (stopped_)
+        return;
+    stopped_ = true;
+    last_ = engine::Step::idle;
+    flow_.abandon();
+    from_.publish_taken();
+}
+
+}  // namespace causeway::client

@@ -1,0 +1,109 @@
+// The direct executor of one queue pair (Fig 12): this partition's own library runs the engine on
+// what it posted, copies straight into the peer's memory, and receives through memory that only the
+// two peers map.
+//
+//   post_send -> send queue (own memory) -> run(): engine::Flow -> peer's inbound memory
+//   peer's library -> own inbound memory -> QueuePair::take
+//
+// Threading: the thread of the queue pair.
+// Ownership: owns both inbound mappings; shares the bells and the peer's granted regions. Borrows
+// queue memory, completion queue and partition, which outlive it.
+//
+// Invariants:
+//  1. What the peer can write is its own inbound memory, this end's inbound memory and the regions
+//     granted to it. The send queue and its completions are in neither: nobody makes this library
+//     execute what it did not post.
+//  2. A sender that waits and is about to sleep says so in the peer's inbound memory first
+//     (announce_wait), then looks again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/result.hpp"
+#include "client/partition.hpp"
+#include "client/peer_memory.hpp"
+#include "engine/flow.hpp"
+#include "platform/mapping.hpp"
+#include "shm/queue_pair_view.hpp"
+
+namespace causeway::client {
+
+class CompletionQueue;
+
+class DirectLane final : private engine::RegionSource {
+public:
+    // Of the connected queue pair `queue_pair`, whose memory is `own`.
+    [[nodiscard]] static Result<std::unique_ptr<DirectLane>> open(Partition& partition,
+                                                                  CompletionQueue& completions,
+                                                                  std::uint32_t queue_pair,
+                                                                  const shm::QueuePairView& own,
+                                                                  engine::Patience patience);
+    ~DirectLane();
+    DirectLane(const DirectLane&) = delete;
+    DirectLane& operator=(const DirectLane&) = delete;
+
+    // ---- receiving
+    // The memory through which the peer's messages come.
+    [[nodiscard]] const shm::QueuePairView& inbound() const noexcept { return inbound_; }
+    // The receives stand in it: the peer may send.
+    void begin() noexcept;
+    // Receives were posted or completions taken: wakes the peer's sender if it sleeps for that.
+    void tell_sender() noexcept;
+
+    // ---- sending
+    // Executes what is posted, until all is done or it has to wait.
+    void run() noexcept;
+    // Is something posted that could not be executed yet?
+    [[nodiscard]] bool waiting() const noexcept { return last_ != engine::Step::idle; }
+    // May run() get further than the last time?
+    [[nodiscard]] bool can_run() noexcept;
+    void announce_wait() noexcept;
+    // Until when it waits at most; UINT64_MAX: the peer decides.
+    [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return flow_.deadline_ns(); }
+    // The peer posted what breaks the format.
+    [[nodiscard]] bool broken() const noexcept { return last_ == engine::Step::broken; }
+    // The queue pair has ended: nothing is executed any more.
+    void stop() noexcept;
+    void abandon() noexcept;
+
+private:
+    struct Side {
+        platform::Mapping memory;
+        shm::QueuePairView view;
+        abi::OpenDirectReply terms;
+    };
+    DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
+               const shm::QueuePairView& own, engine::Patience patience, Side inbound, Side peer,
+               std::shared_ptr<WakerBell> peer_bell, std::shared_ptr<PeerMemory> peer_memory);
+    [[nodiscard]] static Result<Side> fetch(Partition& partition, std::uint32_t queue_pair,
+                                            abi::DirectSide which);
+    [[nodiscard]] abi::Status obtain(std::uint32_t handle) noexcept override;
+    [[nodiscard]] bool peer_is_open() noexcept;
+    void heed_revocations() noexcept;
+    void tell_receiver() noexcept;
+
+    Partition& partition_;
+    CompletionQueue& completions_;
+    const std::uint32_t queue_pair_;
+    const std::uint32_t bell_in_;
+    const std::uint32_t peer_ready_bit_;
+    bool peer_open_ = false;
+    bool announced_ = false;
+    bool stopped_ = false;
+    std::uint32_t revocations_ = 0;
+    engine::Step last_ = engine::Step::idle;
+    std::shared_ptr<WakerBell> peer_bell_;
+    std::shared_ptr<PeerMemory> peer_memory_;
+    platform::Mapping inbound_memory_;
+    platform::Mapping peer_inbound_memory_;
+    shm::QueuePairView inbound_;
+    abi::QueuePairLayout& own_layout_;   // of the queue pair's memory
+    abi::QueuePairLayout& peer_layout_;  // of the peer's inbound memory
+    engine::Endpoint from_;
+    engine::Endpoint to_;
+    engine::StepContext context_;
+    engine::Flow flow_;
+};
+
+}  // namespace causeway::client

@@ -1,0 +1,101 @@
+#include "client/peer_bells.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "client/quietly.hpp"
+
+namespace causeway::client {
+namespace {
+
+[[nodiscard]] Result<void> watch(int poll, int socket, void* who) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = who;
+    if (::epoll_ctl(poll, EPOLL_CTL_ADD, socket, &event) != 0)
+        return fail_errno("epoll_ctl for a completion queue", errno);
+    return {};
+}
+
+}  // namespace
+
+Result<void> PeerBells::open(int adapter_socket) {
+    poll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+    if (!poll_)
+        return fail_errno("epoll_create1 for a completion queue", errno);
+    return watch(poll_.get(), adapter_socket, nullptr);
+}
+
+Result<void> PeerBells::add(Partition& partition, std::uint32_t number) {
+    for (auto& bell : bells_) {
+        if (bell->number == number) {
+            ++bell->shares;
+            return {};
+        }
+    }
+    CW_TRY_ASSIGN(OpenedDoorbell opened,
+                  partition.open_doorbell(abi::DoorbellKind::bell_in, number));
+    auto bell = std::make_unique<Bell>();
+    bell->number = number;
+    bell->doorbell = opened.id;
+    bell->shares = 1;
+    bell->page = std::move(opened.page);
+    bell->socket = std::move(opened.socket);
+    bell->layout = bell->page.at<abi::DoorbellLayout>();
+    bell->waiter = shm::DoorbellWaiter(bell->layout);
+    CW_TRY(watch(poll_.get(), bell->socket.fd(), bell.get()));
+    bells_.push_back(std::move(bell));
+    return {};
+}
+
+void PeerBells::remove(Partition& partition, std::uint32_t number) noexcept {
+    const auto found = std::find_if(bells_.begin(), bells_.end(),
+                                    [&](const auto& bell) { return bell->number == number; });
+    if (found == bells_.end() || --(*found)->shares != 0)
+        return;
+    const std::uint32_t doorbell = (*found)->doorbell;
+    bells_.erase(found);  // closing its socket takes it out of the poll set
+    quietly([&] { partition.close_doorbell(doorbell); });
+}
+
+void PeerBells::abandon() noexcept {
+    (void)poll_.release();
+    for (auto& bell : bells_) {
+        (void)bell->page.release();
+        (void)bell->socket.release().release();
+    }
+}
+
+bool PeerBells::rung() const noexcept {
+    return std::any_of(bells_.begin(), bells_.end(),
+                       [](const auto& bell) { return bell->waiter.rung(); });
+}
+
+void PeerBells::announce_sleep() noexcept {
+    for (auto& bell : bells_)
+        bell->layout->asleep.store(1, std::memory_order_relaxed);
+}
+
+void PeerBells::announce_awake() noexcept {
+    for (auto& bell : bells_)
+        bell->waiter.announce_awake();
+}
+
+void PeerBells::drain() noexcept {
+    std::array<epoll_event, 32> events;
+    const int n = ::epoll_wait(poll_.get(), events.data(), events.size(), 0);
+    for (int i = 0; i < n; ++i) {
+        auto* bell = static_cast<Bell*>(events[static_cast<std::size_t>(i)].data.ptr);
+        if (bell == nullptr)
+            continue;  // the adapter's, which the completion queue drains
+        // A peer that has gone would show as readable for ever; the adapter says what it means.
+        if (bell->socket.drain() == platform::WakeupSocket::Drained::peer_gone)
+            (void)::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, bell->socket.fd(), nullptr);
+    }
+}
+
+}  // namespace causeway::client

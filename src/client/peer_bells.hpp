@@ -1,0 +1,72 @@
+// The doorbells by which direct peers ring one completion queue: a page and a socket per peer.
+//
+// Threading: the completion queue's thread.
+// Ownership: owns pages and sockets; the descriptor in which all sockets are waited for as well.
+//
+// Invariants:
+//  1. A peer can mark bits and send bytes on its own page and socket only; both are hints.
+//  2. One take() looks at kBellsPerLook pages at most, in turn, so that many peers cost a poll
+//     little. Before a sleep all are looked at (rung()).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "client/partition.hpp"
+#include "platform/fd.hpp"
+#include "platform/mapping.hpp"
+#include "platform/wakeup.hpp"
+#include "shm/doorbell.hpp"
+
+namespace causeway::client {
+
+class PeerBells {
+public:
+    static constexpr std::uint32_t kBellsPerLook = 8;
+
+    // `adapter_socket`: the completion queue's own, which shows at fd() too.
+    [[nodiscard]] Result<void> open(int adapter_socket);
+    // fd() is readable when one of the sockets is.
+    [[nodiscard]] int fd() const noexcept { return poll_.get(); }
+    [[nodiscard]] bool empty() const noexcept { return bells_.empty(); }
+
+    // Opens the bell that the adapter knows as `number`, or takes another share in it.
+    [[nodiscard]] Result<void> add(Partition& partition, std::uint32_t number);
+    void remove(Partition& partition, std::uint32_t number) noexcept;
+    // A forked child: lets everything lie.
+    void abandon() noexcept;
+
+    template<typename F>
+    void take(F&& each) {
+        const auto count = static_cast<std::uint32_t>(bells_.size());
+        for (std::uint32_t looked = 0; looked < count && looked < kBellsPerLook; ++looked) {
+            next_ = next_ + 1 < count ? next_ + 1 : 0;
+            bells_[next_]->waiter.take(each);
+        }
+    }
+    [[nodiscard]] bool rung() const noexcept;
+    // Without a fence: DoorbellWaiter::announce_sleep on the adapter's bell comes after these.
+    void announce_sleep() noexcept;
+    void announce_awake() noexcept;
+    // Takes the bytes that have come.
+    void drain() noexcept;
+
+private:
+    struct Bell {
+        std::uint32_t number = 0;    // at the adapter, between the two partitions
+        std::uint32_t doorbell = 0;  // at the adapter, for this partition
+        std::uint32_t shares = 0;
+        abi::DoorbellLayout* layout = nullptr;
+        shm::DoorbellWaiter waiter;
+        platform::Mapping page;
+        platform::WakeupSocket socket;
+    };
+
+    platform::UniqueFd poll_;
+    std::vector<std::unique_ptr<Bell>> bells_;
+    std::uint32_t next_ = 0;
+};
+
+}  // namespace causeway::client

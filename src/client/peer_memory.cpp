@@ -1,0 +1,93 @@
+#include "client/peer_memory.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "platform/memfd.hpp"
+
+namespace causeway::client {
+namespace {
+
+[[nodiscard]] tl::unexpected<Error> misfit() {
+    return fail(ErrorCode::protocol,
+                "the adapter granted memory of another layout than it announced; adapter and "
+                "library do not fit together");
+}
+
+[[nodiscard]] Result<abi::ResolveReply> resolve_part(Partition& partition, std::uint32_t queue_pair,
+                                                     std::uint32_t handle, std::uint32_t part,
+                                                     platform::UniqueFd& memory) {
+    auto request = control::make<abi::ResolveRequest>(abi::Request::resolve);
+    request.queue_pair = queue_pair;
+    request.handle = handle;
+    request.part = part;
+    return partition.call<abi::ResolveReply>(request, -1, &memory);
+}
+
+}  // namespace
+
+abi::Status PeerMemory::obtain(Partition& partition, std::uint32_t queue_pair,
+                               std::uint32_t handle) noexcept {
+    try {
+        const auto mapped = map(partition, queue_pair, handle);
+        if (mapped)
+            return abi::Status::success;
+        return mapped.error().code == ErrorCode::denied ? abi::Status::denied
+                                                        : abi::Status::remote_access;
+    } catch (const std::bad_alloc&) {
+        return abi::Status::remote_access;
+    }
+}
+
+Result<void> PeerMemory::map(Partition& partition, std::uint32_t queue_pair, std::uint32_t handle) {
+    platform::UniqueFd file;
+    CW_TRY_ASSIGN(const auto first, resolve_part(partition, queue_pair, handle, 0, file));
+    if (first.size == 0 || first.size > abi::kMaxRegion ||
+        first.parts != (first.size + abi::kRegionPart - 1) / abi::kRegionPart) {
+        return misfit();
+    }
+    auto granted = std::make_unique<Granted>();
+    const std::uint64_t alignment =
+        first.size >= platform::kHugePage ? platform::kHugePage : platform::kPage;
+    CW_TRY_ASSIGN(granted->memory, platform::Mapping::reserve(first.size, alignment));
+    for (std::uint32_t part = 0; part < first.parts; ++part) {
+        if (part != 0)
+            CW_TRY(resolve_part(partition, queue_pair, handle, part, file));
+        const std::uint64_t offset = std::uint64_t{part} * abi::kRegionPart;
+        const std::uint64_t length = std::min(abi::kRegionPart, first.size - offset);
+        CW_TRY_ASSIGN(const platform::FileFacts facts, platform::file_facts(file.get()));
+        if (facts.size != length)
+            return misfit();
+        CW_TRY(granted->memory.place(offset, file.get(), 0, length));
+        CW_TRY(granted->memory.populate_write(offset, length));
+    }
+    CW_TRY(granted->memory.dont_fork());
+    engine::Region& region = granted->region;
+    region.handle = handle;
+    region.generation = first.generation;
+    region.network_id = first.network_id;
+    region.rights = first.rights;
+    region.base = granted->memory.data();
+    region.length = first.size;
+    region.address = first.address;
+    granted_.push_back(std::move(granted));
+    if (!table_.place(granted_.back()->region)) {
+        granted_.pop_back();
+        return misfit();
+    }
+    return {};
+}
+
+void PeerMemory::forget() noexcept {
+    for (const auto& granted : granted_)
+        table_.remove(granted->region);
+    granted_.clear();
+}
+
+void PeerMemory::abandon() noexcept {
+    for (auto& granted : granted_)
+        (void)granted->memory.release();
+}
+
+}  // namespace causeway::client

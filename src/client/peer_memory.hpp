@@ -1,0 +1,49 @@
+// PeerMemory: the regions of one direct peer that this partition was granted, mapped (Fig 12: the
+// adapter translates once and returns the addresses).
+//
+// Threading: the thread of the completion queue that holds it.
+// Ownership: owns the mappings. A grant lasts until forget(), which the adapter asks for whenever
+// the peer has deregistered something.
+//
+// Invariants:
+//  1. The table holds exactly what is mapped.
+//  2. Only what the adapter resolved is in it: a handle from the peer's memory leads to a question,
+//     never to an address.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "client/partition.hpp"
+#include "engine/endpoint.hpp"
+#include "engine/region_table.hpp"
+#include "platform/mapping.hpp"
+
+namespace causeway::client {
+
+class PeerMemory {
+public:
+    [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
+    // Maps the peer's region `handle`, asking on behalf of `queue_pair`.
+    [[nodiscard]] abi::Status obtain(Partition& partition, std::uint32_t queue_pair,
+                                     std::uint32_t handle) noexcept;
+    // Lets go of everything.
+    void forget() noexcept;
+    // A forked child: the mappings are not there.
+    void abandon() noexcept;
+
+private:
+    struct Granted {
+        engine::Region region;
+        platform::Mapping memory;
+    };
+    [[nodiscard]] Result<void> map(Partition& partition, std::uint32_t queue_pair,
+                                   std::uint32_t handle);
+
+    engine::RegionTable table_;
+    std::vector<std::unique_ptr<Granted>> granted_;
+};
+
+}  // namespace causeway::client

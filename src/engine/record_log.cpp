@@ -1,0 +1,41 @@
+#include "engine/record_log.hpp"
+
+namespace causeway::engine {
+
+RecordLog::Reserved RecordLog::reserve(std::uint32_t bytes, std::uint32_t writer,
+                                       std::uint64_t& at) noexcept {
+    const std::uint64_t size = abi::record_size(bytes);
+    const std::uint64_t wanted = abi::record_header(bytes, writer, abi::RecordState::reserved);
+    std::uint64_t offset = hint_.load(std::memory_order_relaxed);
+    for (std::uint32_t step = 0; step < kMostSteps; ++step) {
+        if (size > length_ || offset > length_ - size)
+            return Reserved::full;
+        std::uint64_t found = 0;
+        // SYNC(record): acquire and release, pairs with itself in other writers: forbids two of
+        // them to take the same room.
+        if (__atomic_compare_exchange_n(header(offset), &found, wanted, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE)) {
+            hint_.store(offset + size, std::memory_order_relaxed);
+            at = offset;
+            return Reserved::done;
+        }
+        const std::uint64_t taken = abi::record_size(abi::record_length(found));
+        if (taken > length_ - offset)
+            return Reserved::full;
+        offset += taken;
+        hint_.store(offset, std::memory_order_relaxed);
+    }
+    return Reserved::more;
+}
+
+bool RecordLog::end(std::uint64_t at, std::uint32_t bytes, std::uint32_t writer,
+                    abi::RecordState state) noexcept {
+    std::uint64_t expected = abi::record_header(bytes, writer, abi::RecordState::reserved);
+    // SYNC(record-committed): release, pairs with the reader's acquire of the header: who sees it
+    // committed sees the data.
+    return __atomic_compare_exchange_n(header(at), &expected,
+                                       abi::record_header(bytes, writer, state), false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+}  // namespace causeway::engine
