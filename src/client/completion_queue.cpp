@@ -135,6 +135,7 @@ void CompletionQueue::cool(QueuePair& pair) noexcept {
     // `polled` (adapter/end.cpp): either this second look sees the completion, or the executor sees
     // that it must set the ready bit. Without the fence both could miss each other.
     std::atomic_thread_fence(std::memory_order_seq_cst);
+    peers_.barrier();
     if (pair.ready()) {
         pair.set_polled(true);
         pair.link.idle_polls = 0;

@@ -10,8 +10,9 @@ namespace causeway::client {
 namespace {
 
 constexpr std::uint64_t kAdaptiveSpinNs = 30'000;  // about what a wake-up costs
-constexpr std::uint32_t kPollsPerLook = 16;        // at the clock, while spinning
-constexpr std::uint64_t kLivenessNs = kNapNs;      // between looks at the adapter, while spinning
+constexpr std::uint32_t kFirstPolls = 32;
+constexpr std::uint32_t kPollsPerLook = 16;    // at the clock, while spinning
+constexpr std::uint64_t kLivenessNs = kNapNs;  // between looks at the adapter, while spinning
 
 }  // namespace
 
@@ -20,6 +21,17 @@ int CompletionQueue::wait(cw_completion* out, int most, std::uint64_t timeout_ns
     int n = poll(out, most);
     if (n != 0 || timeout_ns == 0)
         return n;
+    // What comes soon comes without a look at the clock.
+    if (how != CW_WAIT_BLOCK) {
+        for (std::uint32_t i = 0; i < kFirstPolls; ++i) {
+            spinner_.spin();
+            n = poll(out, most);
+            if (n != 0) {
+                spinner_.reset();
+                return n;
+            }
+        }
+    }
     const Deadline deadline(timeout_ns);
     if (how == CW_WAIT_SPIN)
         return spin(out, most, deadline.left_ns());
@@ -91,6 +103,7 @@ CompletionQueue::Look CompletionQueue::prepare_sleep() noexcept {
     // `asleep` (shm/doorbell.hpp): either the look below sees what was published, or the adapter
     // sees that this side sleeps and sends the byte.
     bell_.announce_sleep();
+    peers_.barrier();
     if (bell_.rung() || peers_.rung())
         return Look::something;
     return sweep();

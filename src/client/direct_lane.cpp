@@ -5,6 +5,7 @@
 #include "client/completion_queue.hpp"
 #include "platform/clock.hpp"
 #include "platform/fault_guard.hpp"
+#include "platform/membarrier.hpp"
 
 namespace causeway::client {
 
@@ -64,6 +65,7 @@ DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::
       queue_pair_(queue_pair),
       bell_in_(peer.terms.bell_in),
       peer_ready_bit_(peer.terms.peer_ready_bit),
+      barriers_(platform::register_for_membarrier()),
       peer_bell_(std::move(peer_bell)),
       peer_memory_(std::move(peer_memory)),
       inbound_memory_(std::move(inbound.memory)),
@@ -90,19 +92,25 @@ void DirectLane::abandon() noexcept {
 void DirectLane::begin() noexcept {
     // SYNC(inbound-open): release, pairs with peer_is_open() at the other end: who sees it open
     // sees the receives that stand in it.
-    inbound_.layout().open.store(1, std::memory_order_release);
+    const std::uint32_t state = abi::inbound::kOpen | (barriers_ ? abi::inbound::kBarriers : 0);
+    inbound_.layout().open.store(state, std::memory_order_release);
     peer_bell_->ring(peer_ready_bit_);  // its sender may wait for this
 }
 
 bool DirectLane::peer_is_open() noexcept {
-    if (!peer_open_)
-        peer_open_ = peer_layout_.open.load(std::memory_order_acquire) != 0;
+    if (peer_open_)
+        return true;
+    const std::uint32_t state = peer_layout_.open.load(std::memory_order_acquire);
+    if (barriers_ && (state & abi::inbound::kBarriers) != 0)
+        ordering_ = shm::Ordering::waiters_barrier;
+    peer_open_ = (state & abi::inbound::kOpen) != 0;
     return peer_open_;
 }
 
 void DirectLane::tell_sender() noexcept {
-    // SYNC(attention): the caller's fence pairs with the one after announce_wait(): either the
-    // sender's second look finds what was posted, or this load finds that it must be rung for.
+    // SYNC(attention): pairs with the fence or barrier after announce_wait(): either the sender's
+    // second look finds what was posted, or this load finds that it must be rung for.
+    shm::order(ordering_);
     if ((inbound_.layout().attention.load(std::memory_order_relaxed) &
          abi::attention::kWantsReceive) != 0) {
         peer_bell_->ring(peer_ready_bit_);
@@ -146,9 +154,9 @@ void DirectLane::run() noexcept {
 }
 
 void DirectLane::tell_receiver() noexcept {
-    // SYNC(polled): the fence in sleeping() pairs with the peer's between clearing `polled` (or
+    // SYNC(polled): the ordering in sleeping() pairs with the peer's between clearing `polled` (or
     // announcing sleep) and its second look at the rings.
-    const shm::Kick asleep = peer_bell_->sleeping();
+    const shm::Kick asleep = peer_bell_->sleeping(ordering_);
     if (peer_layout_.polled.load(std::memory_order_relaxed) == 0) {
         peer_bell_->ring(peer_ready_bit_);
     } else if (asleep == shm::Kick::yes) {

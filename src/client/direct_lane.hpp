@@ -50,6 +50,8 @@ public:
     void begin() noexcept;
     // Receives were posted or completions taken: wakes the peer's sender if it sleeps for that.
     void tell_sender() noexcept;
+    // How what this end publishes is ordered before its look at what the peer waits for.
+    [[nodiscard]] shm::Ordering ordering() const noexcept { return ordering_; }
 
     // ---- sending
     // Executes what is posted, until all is done or it has to wait.
@@ -88,6 +90,8 @@ private:
     const std::uint32_t queue_pair_;
     const std::uint32_t bell_in_;
     const std::uint32_t peer_ready_bit_;
+    const bool barriers_;  // this process is reached by the peer's barriers, and makes its own
+    shm::Ordering ordering_ = shm::Ordering::fence;
     bool peer_open_ = false;
     bool announced_ = false;
     bool stopped_ = false;

@@ -48,7 +48,9 @@ public:
             (void)socket_.notify();
     }
     // Whether the waiter sleeps, as of a point after everything that was published before.
-    [[nodiscard]] shm::Kick sleeping() const noexcept { return waker_.sleeping(); }
+    [[nodiscard]] shm::Kick sleeping(shm::Ordering ordering) const noexcept {
+        return waker_.sleeping(ordering);
+    }
     void kick() noexcept { (void)socket_.notify(); }
     void abandon() noexcept {
         (void)page_.release();

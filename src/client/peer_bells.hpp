@@ -17,6 +17,7 @@
 #include "client/partition.hpp"
 #include "platform/fd.hpp"
 #include "platform/mapping.hpp"
+#include "platform/membarrier.hpp"
 #include "platform/wakeup.hpp"
 #include "shm/doorbell.hpp"
 
@@ -50,6 +51,11 @@ public:
     // Without a fence: DoorbellWaiter::announce_sleep on the adapter's bell comes after these.
     void announce_sleep() noexcept;
     void announce_awake() noexcept;
+    // The barrier on the peers' processors that they may rely on (Ordering::waiters_barrier).
+    void barrier() const noexcept {
+        if (!bells_.empty() && platform::register_for_membarrier())
+            platform::membarrier_everywhere();
+    }
     // Takes the bytes that have come.
     void drain() noexcept;
 

@@ -147,6 +147,7 @@ private:
     [[nodiscard]] bool reclaim_sends(std::uint32_t entries) noexcept;
     [[nodiscard]] ErrorCode no_room(const SlotLedger& ledger, std::uint32_t entries,
                                     const char* full) const noexcept;
+    void note_simple(const Gather& gather, std::uint32_t entries) noexcept;
     void remember_pieces(const Gather& gather, std::uint32_t slot) noexcept;
     void keep_room(std::uint32_t used, const CompletionRing& ring, std::uint64_t& published,
                    std::atomic<std::uint64_t>& shared) noexcept;
@@ -186,6 +187,7 @@ private:
     bool receives_first_ = false;
     abi::QueuePairState end_state_ = abi::QueuePairState::closed;  // with end_ not none
     ErrorCode end_reason_ = ErrorCode::none;
+    std::uint64_t complex_receives_ = 0;  // up to here one may be that note_simple() cannot count
     std::vector<Piece> pieces_;
 
     QueuePairTerms terms_;

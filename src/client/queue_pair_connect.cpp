@@ -184,6 +184,8 @@ Result<void> QueuePair::go_direct() {
     receives_.move_to(inbound.receive_producer());
     receive_completions_ = inbound.receive_completions();
     inbound_ = &inbound.layout();
+    inbound_->simple_receives.store(layout_->simple_receives.load(std::memory_order_relaxed),
+                                    std::memory_order_relaxed);
     inbound_->polled.store(layout_->polled.load(std::memory_order_relaxed),
                            std::memory_order_relaxed);
     lane_->begin();

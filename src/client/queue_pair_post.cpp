@@ -192,18 +192,32 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
                           .length = static_cast<std::uint32_t>(gather.length),
                           .opcode = control.opcode,
                           .descriptors = static_cast<std::uint8_t>(entries)});
-    // SYNC(attention): as in post_send().
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    note_simple(gather, entries);
     if (lane_) {
         lane_->tell_sender();
         return ErrorCode::none;
     }
+    // SYNC(attention): as in post_send().
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     constexpr std::uint32_t mask = abi::attention::kPolled | abi::attention::kWantsReceive;
     if ((layout_->attention.load(std::memory_order_relaxed) & mask) ==
         abi::attention::kWantsReceive) {
         mover_->ring(created_.doorbell_bit);
     }
     return ErrorCode::none;
+}
+
+// Says how many receives an executor may take without a look at them. While one that is not simple
+// is outstanding the count stands still.
+void QueuePair::note_simple(const Gather& gather, std::uint32_t entries) noexcept {
+    const std::uint64_t posted = receives_.produced();
+    if (entries != 1 || gather.length < abi::kMaxInline)
+        complex_receives_ = posted;
+    if (receive_ledger_.oldest() < complex_receives_)
+        return;
+    // SYNC(simple-receives): release, pairs with the acquire in engine/endpoint.hpp: who counts a
+    // receive in may complete it, and finds it posted.
+    inbound_->simple_receives.store(posted, std::memory_order_release);
 }
 
 // Messages that come inside a completion are placed by this library: it keeps the list.

@@ -127,10 +127,8 @@ void QueuePair::publish_read(const CompletionRing& ring, std::uint64_t& publishe
     // SYNC(completions-read): release, pairs with the executor's acquire (engine/endpoint.hpp):
     // forbids it to overwrite a slot that is still being copied out.
     shared.store(published, std::memory_order_release);
-    if (lane_) {
-        std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC(attention): see tell_sender()
+    if (lane_)
         lane_->tell_sender();
-    }
 }
 
 void QueuePair::publish_all_read() noexcept {

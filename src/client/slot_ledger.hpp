@@ -34,6 +34,8 @@ public:
         return static_cast<std::uint32_t>(next_ - oldest_);
     }
     [[nodiscard]] std::uint32_t free() const noexcept { return entries() - used(); }
+    // Index of the oldest entry that is in use.
+    [[nodiscard]] std::uint64_t oldest() const noexcept { return oldest_; }
     // Descriptors of which no end is known.
     [[nodiscard]] std::uint32_t outstanding() const noexcept { return outstanding_; }
 

@@ -86,6 +86,19 @@ public:
         return has_room(receive_completions_, receive_completions_read_,
                         layout_->receive_completions_read);
     }
+    // Is the next receive one entry with room for kMaxInline bytes? Costs no look at the entry, and
+    // one at the partition's count only when all that were known are used up. A false count hurts
+    // the partition that wrote it: it gets completions that it did not post for.
+    [[nodiscard]] bool simple_receive() noexcept {
+        if (receives.consumed() < simple_receives_)
+            return true;
+        const std::uint64_t count = layout_->simple_receives.load(std::memory_order_acquire);
+        // At most a ring ahead: anything else is not a count of this ring.
+        if (count - receives.consumed() - 1 >= receives.entries())
+            return false;
+        simple_receives_ = count;
+        return true;
+    }
     void complete_send(const abi::Completion& completion) noexcept {
         send_completions_.publish(completion);
         dirty = true;
@@ -125,6 +138,7 @@ private:
     std::uint64_t send_completions_read_ = 0;
     std::uint64_t receive_completions_read_ = 0;
     std::uint64_t taken_published_ = 0;
+    std::uint64_t simple_receives_ = 0;
 };
 
 }  // namespace causeway::engine

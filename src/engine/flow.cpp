@@ -115,6 +115,12 @@ std::uint64_t Flow::now() noexcept {
 Step Flow::acquire_receive() noexcept {
     // A receiver that takes no completions is as slow as one that posts no receives.
     const bool room = to_.can_complete_receive();
+    if (room && is(Opcode::send) && work_.length <= abi::kMaxInline && to_.simple_receive()) {
+        receive_.descriptors = 1;
+        receive_.length = abi::kMaxInline;
+        has_receive_ = true;
+        return Step::progress;
+    }
     switch (room ? take_receive(to_.receives, receive_) : Taken::none) {
         case Taken::none:
             if (out_of_patience())

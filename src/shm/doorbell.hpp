@@ -4,6 +4,7 @@
 // belong to the waiter's one thread. Ownership: borrows the mapped page.
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <causeway/abi/doorbell.hpp>
 #include <cstdint>
@@ -12,6 +13,18 @@ namespace causeway::shm {
 
 // Whether the waiter must be woken through the socket.
 enum class Kick { no, yes };
+
+// Who orders a publication before the look whether the waiter sleeps: the waker by a fence, or the
+// waiter by a barrier on all processors before it sleeps (platform/membarrier.hpp).
+enum class Ordering { fence, waiters_barrier };
+
+inline void order(Ordering ordering) noexcept {
+    if (ordering == Ordering::fence) {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+    } else {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+}
 
 class DoorbellWaker {
 public:
@@ -28,8 +41,8 @@ public:
     // SYNC(doorbell): pairs with DoorbellWaiter::announce_sleep. Either the waiter's second look
     // sees what was published before this call, or this load sees it asleep; without the fence both
     // could miss each other and the waiter would sleep on a full ring.
-    [[nodiscard]] Kick sleeping() const noexcept {
-        std::atomic_thread_fence(std::memory_order_seq_cst);
+    [[nodiscard]] Kick sleeping(Ordering ordering = Ordering::fence) const noexcept {
+        order(ordering);
         return page_->asleep.load(std::memory_order_relaxed) != 0 ? Kick::yes : Kick::no;
     }
 

@@ -3,7 +3,7 @@
 //
 //   line 0    identity, written by the adapter before the memory is handed out
 //   line 1    written by the executor
-//   line 2    written by the partition
+//   lines 2-3 written by the partition
 //   then      send queue, receive queue (descriptors; the partition produces)
 //             send completions, receive completions (completions; the executor produces)
 //
@@ -48,6 +48,14 @@ inline constexpr std::uint32_t kPolled = 1;  // the executor polls: ring for not
 inline constexpr std::uint32_t kWantsReceive = 2;
 }  // namespace attention
 
+// State of inbound memory, in QueuePairLayout::open.
+namespace inbound {
+inline constexpr std::uint32_t kOpen = 1;  // the partition receives through it
+// Before it sleeps, this partition makes a barrier on all processors (membarrier): who registered
+// for that needs no fence of its own between publishing something and asking whether it sleeps.
+inline constexpr std::uint32_t kBarriers = 2;
+}  // namespace inbound
+
 struct QueuePairLayout {
     // line 0
     alignas(kCacheLine) std::uint64_t magic;
@@ -77,10 +85,15 @@ struct QueuePairLayout {
     alignas(kCacheLine) std::atomic<std::uint64_t> send_completions_read;
     std::atomic<std::uint64_t> receive_completions_read;
     std::atomic<std::uint32_t> polled;  // 1: this end's completion queue polls the rings by itself
-    std::atomic<std::uint32_t> open;    // inbound memory: 1 once the partition receives through it
+    std::atomic<std::uint32_t> open;    // inbound memory: bits of namespace inbound
+
+    // line 3: the partition's. Receives posted below this index, from the next one to be taken on,
+    // are one entry each with room for kMaxInline bytes: a message that travels inside its
+    // completion takes one without a look at the entry.
+    alignas(kCacheLine) std::atomic<std::uint64_t> simple_receives;
 };
 
-static_assert(sizeof(QueuePairLayout) == 192);
+static_assert(sizeof(QueuePairLayout) == 256);
 static_assert(offsetof(QueuePairLayout, magic) == 0 && offsetof(QueuePairLayout, major) == 8);
 static_assert(offsetof(QueuePairLayout, minor) == 10 && offsetof(QueuePairLayout, features) == 12);
 static_assert(offsetof(QueuePairLayout, total_size) == 16);
@@ -99,6 +112,7 @@ static_assert(offsetof(QueuePairLayout, send_completions_read) == 128);
 static_assert(offsetof(QueuePairLayout, receive_completions_read) == 136);
 static_assert(offsetof(QueuePairLayout, polled) == 144);
 static_assert(offsetof(QueuePairLayout, open) == 148);
+static_assert(offsetof(QueuePairLayout, simple_receives) == 192);
 
 // Sizes of the four rings, each a power of two within [kMinRingEntries, kMaxRingEntries].
 struct QueuePairShape {
