@@ -45,6 +45,8 @@ FakeEnd::FakeEnd(const abi::QueuePairShape& shape, std::shared_ptr<FakeBell> com
 }
 
 void FakeEnd::set_state(abi::QueuePairState state, abi::Error reason) {
+    // Said before `connected`, as abi/queue_pair.hpp demands.
+    layout().executor.store(static_cast<std::uint32_t>(executor), std::memory_order_relaxed);
     layout().reason.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
     layout().state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
     completions->ring(ready_bit);

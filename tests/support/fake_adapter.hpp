@@ -80,6 +80,7 @@ public:
     std::shared_ptr<FakeBell> completions;
     std::shared_ptr<FakeBell> events;
     std::uint32_t ready_bit;
+    abi::Executor executor = abi::Executor::adapter;
 };
 
 class FakeAdapter {

@@ -34,6 +34,7 @@ TEST(Control, NumbersOfRequestsStand) {
         abi::Request::listen,          abi::Request::close_listener,
         abi::Request::connect,         abi::Request::accept,
         abi::Request::disconnect,      abi::Request::stats,
+        abi::Request::open_direct,     abi::Request::resolve,
     };
     for (std::size_t i = 0; i < std::size(kInOrder); ++i) {
         EXPECT_EQ(static_cast<std::size_t>(kInOrder[i]), i + 1);
@@ -173,9 +174,10 @@ TEST(Control, QueuePairMessagesStandAsSpecified) {
     auto accept = message<abi::AcceptRequest>(abi::Request::accept);
     accept.listener = 0x01020304;
     accept.queue_pair = 0x11121314;
+    accept.executor = static_cast<std::uint32_t>(abi::Executor::direct);
     EXPECT_EQ(hex_lines_of(accept),
-              "0000: 18 00 00 00 0c 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
-              "0010: 04 03 02 01 14 13 12 11\n");
+              "0000: 20 00 00 00 0c 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11 02 00 00 00 00 00 00 00\n");
     auto listen = message<abi::ListenRequest>(abi::Request::listen);
     std::strcpy(listen.service, "invoices");
     listen.backlog = 0x01020304;
@@ -188,6 +190,49 @@ TEST(Control, QueuePairMessagesStandAsSpecified) {
     EXPECT_EQ(hex_lines_of(disconnect),
               "0000: 18 00 00 00 0d 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
               "0010: 04 03 02 01 00 00 00 00\n");
+}
+
+TEST(Control, DirectMessagesStandAsSpecified) {
+    EXPECT_EQ(static_cast<int>(abi::DoorbellKind::bell_in), 3);
+    EXPECT_EQ(static_cast<int>(abi::DoorbellKind::bell_out), 4);
+    EXPECT_EQ(static_cast<int>(abi::DirectSide::own), 0);
+    EXPECT_EQ(static_cast<int>(abi::DirectSide::peer), 1);
+    auto open = message<abi::OpenDirectRequest>(abi::Request::open_direct);
+    open.queue_pair = 0x01020304;
+    open.side = static_cast<std::uint32_t>(abi::DirectSide::peer);
+    EXPECT_EQ(hex_lines_of(open),
+              "0000: 18 00 00 00 0f 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 01 00 00 00\n");
+    auto opened = message<abi::OpenDirectReply>(abi::Request::open_direct, abi::kReplyBit);
+    opened.memory_size = 0x1112131415161718;
+    opened.receive_entries = 0x21222324;
+    opened.receive_completion_entries = 0x31323334;
+    opened.peer_session = 0x41424344;
+    opened.peer_ready_bit = 0x51525354;
+    opened.bell_in = 0x61626364;
+    opened.bell_out = 0x71727374;
+    EXPECT_EQ(hex_lines_of(opened),
+              "0000: 30 00 00 00 0f 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 18 17 16 15 14 13 12 11 24 23 22 21 34 33 32 31\n"
+              "0020: 44 43 42 41 54 53 52 51 64 63 62 61 74 73 72 71\n");
+    auto resolve = message<abi::ResolveRequest>(abi::Request::resolve);
+    resolve.queue_pair = 0x01020304;
+    resolve.handle = 0x11121314;
+    resolve.part = 0x21222324;
+    EXPECT_EQ(hex_lines_of(resolve),
+              "0000: 20 00 00 00 10 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11 24 23 22 21 00 00 00 00\n");
+    auto resolved = message<abi::ResolveReply>(abi::Request::resolve, abi::kReplyBit);
+    resolved.size = 0x1112131415161718;
+    resolved.address = 0x2122232425262728;
+    resolved.generation = 0x31323334;
+    resolved.rights = 0x41424344;
+    resolved.parts = 0x51525354;
+    resolved.network_id = 0x61626364;
+    EXPECT_EQ(hex_lines_of(resolved),
+              "0000: 30 00 00 00 10 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 18 17 16 15 14 13 12 11 28 27 26 25 24 23 22 21\n"
+              "0020: 34 33 32 31 44 43 42 41 54 53 52 51 64 63 62 61\n");
 }
 
 TEST(Control, StatsStandAsSpecified) {

@@ -30,19 +30,22 @@ TEST(QueuePairLayout, StandsAsSpecified) {
     q.state = 0x91929394;
     q.reason = 0xa1a2a3a4;
     q.attention = 0xb1b2b3b4;
+    q.executor = 0xb5b6b7b8;
     q.send_taken = 0xc1c2c3c4c5c6c7c8;
+    q.revocations = 0xc9cacbcc;
     q.send_completions_read = 0xd1d2d3d4d5d6d7d8;
     q.receive_completions_read = 0xe1e2e3e4e5e6e7e8;
     q.polled = 0xf1f2f3f4;
+    q.open = 0xf5f6f7f8;
     EXPECT_EQ(hex_lines(memory),
               "0000: 43 55 41 57 59 51 50 31 02 01 04 03 08 07 06 05\n"
               "0010: 18 17 16 15 14 13 12 11 24 23 22 21 34 33 32 31\n"
               "0020: 44 43 42 41 54 53 52 51 64 63 62 61 74 73 72 71\n"
               "0030: 84 83 82 81 00 00 00 00 00 00 00 00 00 00 00 00\n"
-              "0040: 94 93 92 91 a4 a3 a2 a1 b4 b3 b2 b1 00 00 00 00\n"
-              "0050: c8 c7 c6 c5 c4 c3 c2 c1 00 00 00 00 00 00 00 00\n"
+              "0040: 94 93 92 91 a4 a3 a2 a1 b4 b3 b2 b1 b8 b7 b6 b5\n"
+              "0050: c8 c7 c6 c5 c4 c3 c2 c1 cc cb ca c9 00 00 00 00\n"
               "0080: d8 d7 d6 d5 d4 d3 d2 d1 e8 e7 e6 e5 e4 e3 e2 e1\n"
-              "0090: f4 f3 f2 f1 00 00 00 00 00 00 00 00 00 00 00 00\n");
+              "0090: f4 f3 f2 f1 f8 f7 f6 f5 00 00 00 00 00 00 00 00\n");
 }
 
 TEST(QueuePairLayout, RingsFollowTheHeaderInOrder) {

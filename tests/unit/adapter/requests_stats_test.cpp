@@ -147,7 +147,7 @@ TEST(Stats, CountWhatWasMoved) {
         EXPECT_EQ(row.state, static_cast<std::uint32_t>(abi::QueuePairState::connected));
         EXPECT_EQ(row.executor, static_cast<std::uint32_t>(abi::Executor::adapter));
         EXPECT_STREQ(row.service, "service");
-        EXPECT_STREQ(row.why, "default: both by the open entrance");
+        EXPECT_STREQ(row.why, "connecting side: not all regions are exportable");
     }
     EXPECT_EQ(pairs[0].peer_id, pairs[1].id);
     EXPECT_EQ(pairs[1].peer_id, pairs[0].id);

@@ -197,7 +197,9 @@ TEST(Message, NamesRequests) {
     EXPECT_STREQ(request_name(14), "stats");
     EXPECT_STREQ(request_name(8 | abi::kReplyBit), "create_queue_pair");
     EXPECT_STREQ(request_name(0), "unknown");
-    EXPECT_STREQ(request_name(15), "unknown");
+    EXPECT_STREQ(request_name(15), "open_direct");
+    EXPECT_STREQ(request_name(16), "resolve");
+    EXPECT_STREQ(request_name(17), "unknown");
     EXPECT_STREQ(request_name(0xffff), "unknown");
 }
 

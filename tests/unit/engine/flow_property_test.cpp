@@ -1,5 +1,7 @@
 // Random operations in both directions against a model that knows only bytes and rules: after each
 // one, every byte of every region and every completion must be as the model says.
+#include <causeway/abi/append_log.hpp>
+
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -16,6 +18,13 @@ using abi::Opcode;
 using abi::Status;
 
 constexpr std::uint64_t kSizes[] = {1, 100, 4096, 5000, 70'000, 140'000};
+constexpr std::uint32_t kWriters[2] = {0x00'00a7, 0xfe'd00d01};  // by side; the second is cut
+
+// Does an Append into it make a record (abi/append_log.hpp)?
+bool framed(std::uint32_t rights) {
+    constexpr std::uint32_t both = abi::right::kAppend | abi::right::kExportable;
+    return (rights & both) == both;
+}
 
 struct Expected {
     Status sender = Status::success;
@@ -30,9 +39,40 @@ struct ModelPartition {
     struct Entry {
         const TestRegion* real;
         std::vector<std::byte> bytes;
-        std::uint64_t append_offset = 0;
+        std::uint64_t append_offset = 0;  // of records: where one begins, or the log ends
         bool removed = false;
+
+        [[nodiscard]] std::uint64_t word(std::uint64_t offset) const {
+            std::uint64_t value = 0;
+            std::memcpy(&value, bytes.data() + offset, sizeof value);
+            return value;
+        }
+        // The records from append_offset on are passed over; false if there is no room behind
+        // them for one of `length` bytes. What stands there need not be records: any operation
+        // may have written into the region.
+        bool find_room(std::uint64_t length) {
+            while (abi::record_size(length) <= bytes.size() &&
+                   append_offset <= bytes.size() - abi::record_size(length)) {
+                const std::uint64_t header = word(append_offset);
+                if (header == 0)
+                    return true;
+                const std::uint64_t taken = abi::record_size(abi::record_length(header));
+                if (taken > bytes.size() - append_offset)
+                    return false;
+                append_offset += taken;
+            }
+            return false;
+        }
+        void write_record(const std::vector<std::byte>& data, std::uint32_t writer) {
+            const std::uint64_t header = abi::record_header(static_cast<std::uint32_t>(data.size()),
+                                                            writer, abi::RecordState::committed);
+            std::memcpy(bytes.data() + append_offset, &header, sizeof header);
+            std::copy(data.begin(), data.end(),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(append_offset + sizeof header));
+            append_offset += abi::record_size(data.size());
+        }
     };
+    std::uint32_t writer = 0;
     std::vector<Entry> regions;
     std::deque<std::vector<abi::DataSegment>> receives;
 
@@ -118,6 +158,13 @@ Expected execute(ModelPartition& from, ModelPartition& to, const Post& post) {
             (region->real->region.rights & right) == 0) {
             return fails(Status::remote_access);
         }
+        if (post.opcode == Opcode::append && framed(region->real->region.rights)) {
+            if (!region->find_room(e.length))
+                return fails(Status::remote_length);
+            e.offset = region->append_offset + abi::kRecordHeader;
+            region->write_record(message(), from.writer);
+            return e;
+        }
         if (post.opcode == Opcode::append) {
             e.offset = region->append_offset;
             if (e.offset + e.length > region->bytes.size())
@@ -174,7 +221,10 @@ public:
             TestPartition& partition = side == 0 ? *pair_.pa : *pair_.pb;
             for (const std::uint64_t size : kSizes)
                 add(partition, model_[side], size);
+            model_[side].writer = kWriters[side];
         }
+        pair_.a.endpoint.number = kWriters[0];
+        pair_.b.endpoint.number = kWriters[1];
     }
 
     void play(int operations) {
@@ -198,7 +248,9 @@ public:
             const Post post = make_post(side);
             const Expected expected = execute(model_[side], model_[1 - side], post);
             from.post(post);
-            while (flow.step(pair_.context) == engine::Step::progress) {}
+            engine::Step step = engine::Step::progress;
+            while (step == engine::Step::progress || step == engine::Step::waits_lock)
+                step = flow.step(pair_.context);
             ASSERT_NO_FATAL_FAILURE(check(post, expected, side, from, to)) << "operation " << i;
         }
         EXPECT_TRUE(pair_.intact());
@@ -208,15 +260,22 @@ public:
                              s != Status::flushed && s != Status::peer_gone && s != Status::denied;
             EXPECT_EQ(seen_[status] != 0, can) << "status " << status;
         }
+        EXPECT_NE(appends_[0], 0) << "no Append of bare bytes succeeded";
+        EXPECT_NE(appends_[1], 0) << "no Append of a record succeeded";
     }
 
 private:
     void add(TestPartition& partition, ModelPartition& model, std::uint64_t size) {
         const std::uint64_t addresses[] = {0, 0x10000, 0x7fff'ffff'f001, UINT64_MAX - size + 1};
-        const std::uint64_t rights = random_.below(16) | random_.below(2) * 7;
-        const TestRegion& real =
-            partition.add(size, static_cast<std::uint32_t>(rights), random_.pick(addresses));
-        random_.fill(real.area.bytes());
+        const auto rights = static_cast<std::uint32_t>(random_.below(16) | random_.below(2) * 7);
+        std::uint64_t address = random_.pick(addresses);
+        if (framed(rights)) {  // of whole words, as real regions are of whole pages
+            size = (size + 7) & ~std::uint64_t{7};
+            address = std::min(address, UINT64_MAX - size + 1);
+        }
+        const TestRegion& real = partition.add(size, rights, address);
+        if (!framed(rights))  // a log begins as zeros
+            random_.fill(real.area.bytes());
         model.regions.push_back({&real, {real.area.data(), real.area.data() + size}});
     }
     void replace_region(int side) {
@@ -292,6 +351,8 @@ private:
         ASSERT_EQ(sent->sequence, sequence_[side]);
         if (post.opcode == Opcode::append && expected.sender == Status::success) {
             ASSERT_EQ(sent->offset, expected.offset);
+            const auto* entry = model_[1 - side].find(post.remote.handle);
+            ++appends_[framed(entry->real->region.rights) ? 1 : 0];
         }
         ASSERT_FALSE(from.take_send().has_value());
         ++seen_[static_cast<int>(expected.sender)];
@@ -340,6 +401,7 @@ private:
     std::uint64_t received_[2] = {0, 0};  // receive descriptors consumed, by receiving side
     std::deque<std::size_t> descriptors_[2];
     int seen_[abi::kStatusCount] = {};
+    int appends_[2] = {0, 0};  // that succeeded: of bare bytes, of records
 };
 
 class FlowProperty : public testing::TestWithParam<std::uint64_t> {};
