@@ -7,6 +7,8 @@
 #include <cstring>
 #include <thread>
 
+#include "support/command.hpp"
+#include "support/holes.hpp"
 #include "support/hostile_world.hpp"
 
 namespace causeway::test {
@@ -98,6 +100,28 @@ TEST_F(DoorbellHostile, SendsWhateverASocketCarries) {
         }
         EXPECT_TRUE(bystanders->go_on()) << bystanders->trouble();
     }
+}
+
+// Pages of doorbells vanish while they are rung and while the adapter looks at them.
+TEST_F(DoorbellHostile, PunchesHolesIntoEveryPage) {
+    for (RawBell* bell : bells) {
+        const Holes holes(bell->file.get(), bell->page.size(), 1);
+        for (int i = 0; i < 2000; ++i) {
+            post();
+            attacker->ring(pair);
+            if (i % 16 == 0)
+                std::this_thread::yield();
+            (void)pair.take_all();
+        }
+        ASSERT_TRUE(bystanders->go_on()) << bystanders->trouble();
+        EXPECT_GT(holes.count(), 100u);
+    }
+    // It can go on with the same doorbells where it stops that.
+    pair = {};
+    pair = connected();
+    post();
+    attacker->ring(pair);
+    EXPECT_TRUE(eventually([&] { return pair.take_send().has_value(); }));
 }
 
 // Nobody takes what the adapter sends: its own sends must not wait.

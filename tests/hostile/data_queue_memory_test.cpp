@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "support/holes.hpp"
 #include "support/hostile_world.hpp"
 
 namespace causeway::test {
@@ -31,11 +32,11 @@ protected:
         DataHostile::TearDown();
     }
 
-    void renew() {
+    void renew(const abi::QueuePairShape& shape = kSmallShape) {
         if (pair.memory.valid())
             attacker->disconnect(pair);
         pair = {};
-        pair = connected();
+        pair = connected(shape);
         ++pairs;
     }
     // One of each kind, none of which is wrong by itself.
@@ -155,6 +156,8 @@ TEST_F(QueueMemoryHostile, MutatesWhileItIsBeingRead) {
     EXPECT_TRUE(bystanders->go_on(20)) << bystanders->trouble();
 }
 
+// The descriptor of its queue memory is for writing and no seal forbids holes, so it can take pages
+// away under the adapter at any time; they come back as zeros.
 TEST_F(QueueMemoryHostile, PunchesHolesIntoItsQueueMemory) {
     for (int round = 0; round < 200; ++round) {
         post(static_cast<std::uint64_t>(round));
@@ -165,6 +168,25 @@ TEST_F(QueueMemoryHostile, PunchesHolesIntoItsQueueMemory) {
         (void)linger();
         renew();
     }
+}
+
+// A fault waits while a hole is being punched where it is: without end, here.
+TEST_F(QueueMemoryHostile, PunchesHolesWhileItIsBeingServed) {
+    constexpr std::uint32_t kEntries = 1024;
+    std::uint64_t punched = 0;
+    for (std::uint64_t round = 0; round < 20; ++round) {
+        renew({kEntries, kEntries, kEntries, kEntries});
+        const Holes holes(pair.file.get(), pair.memory.size(), round);
+        for (std::uint64_t n = 0; n < 200; ++n) {
+            post(n + round);
+            attacker->ring(pair);
+            std::this_thread::yield();
+            (void)pair.take_all();
+        }
+        ASSERT_TRUE(bystanders->go_on(2)) << bystanders->trouble();
+        punched += holes.count();
+    }
+    EXPECT_GT(punched, 1000u);
 }
 
 TEST_F(QueueMemoryHostile, ClaimsToHaveReadWhatItHasNot) {
