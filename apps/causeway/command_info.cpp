@@ -40,9 +40,14 @@ Result<Facts> ask(const std::string& socket) {
 }
 
 json library_json() {
+    const char* const problem = cw_copies_problem();
     return {{"version", cw_version_string()},
             {"protocol", fmt::format("{}.{}", abi::kMajor, abi::kMinor)},
-            {"commit", source_commit()}};
+            {"commit", source_commit()},
+            {"copies",
+             {{"kernels", cw_copies_text()},
+              {"from", cw_copies_source()},
+              {"problem", *problem != '\0' ? json(problem) : json(nullptr)}}}};
 }
 
 json to_json(const abi::AdapterRow& row) {
@@ -58,7 +63,8 @@ json to_json(const abi::AdapterRow& row) {
             {"open_files", row.open_files},
             {"mappings", row.mappings},
             {"refused", row.refused},
-            {"copy_kernels", array_text(row.copy_kernels)}};
+            {"copies",
+             {{"kernels", array_text(row.copy_kernels)}, {"from", array_text(row.copies_from)}}}};
 }
 
 json to_json(const abi::PartitionRow& row) {
@@ -93,10 +99,15 @@ json to_json(const std::vector<Row>& rows) {
     return out;
 }
 
+void print_copies(std::string_view kernels, std::string_view from) {
+    fmt::print("  copies     {} ({})\n", kernels, from);
+}
+
 void print_adapter(const abi::AdapterRow& row) {
     fmt::print("adapter      {} (protocol {}.{}), process {}, up {}\n", array_text(row.version),
                row.major, row.minor, row.pid, human_ns(row.uptime_ns));
-    fmt::print("movers       {}, copying with {}\n", row.movers, array_text(row.copy_kernels));
+    fmt::print("movers       {}\n", row.movers);
+    print_copies(array_text(row.copy_kernels), array_text(row.copies_from));
     fmt::print("memory       {} in {} regions; {} mappings, {} open files\n",
                human_bytes(row.registered_bytes), row.regions, row.mappings, row.open_files);
     fmt::print("connections  {} partitions, {} queue pairs, {} refused since the start\n",
@@ -147,6 +158,9 @@ void print_regions(const std::vector<abi::RegionRow>& rows) {
 int show(const Result<Facts>& facts) {
     fmt::print("library      {} (protocol {}.{}), commit {}\n", cw_version_string(), abi::kMajor,
                abi::kMinor, source_commit());
+    print_copies(cw_copies_text(), cw_copies_source());
+    if (const char* const problem = cw_copies_problem(); *problem != '\0')
+        fmt::print("             {}\n", problem);
     if (!facts.has_value()) {
         std::fflush(stdout);
         print_error(facts.error().text);

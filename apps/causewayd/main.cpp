@@ -40,6 +40,18 @@ int fail_with(const Log& log, const Error& error) {
     return EXIT_FAILURE;
 }
 
+// A file that cannot be used is said to be so; the daemon serves all the same.
+engine::LoadedCopies choose_copies(const DaemonOptions& options, const Log& log) {
+    engine::LoadedCopies copies =
+        options.copies.empty() ? engine::find_copies() : engine::load_copies(options.copies);
+    if (copies.state == engine::LoadedCopies::State::broken)
+        log->error("copies: {}", copies.problem);
+    else if (copies.state == engine::LoadedCopies::State::other_machine)
+        log->warn("copies: {}", copies.problem);
+    log->info("copies: {} ({})", copies.plan.describe(), copies.source);
+    return copies;
+}
+
 int serve(const DaemonOptions& options, const Log& log) {
     auto stop = stop_signals();
     if (!stop)
@@ -47,6 +59,7 @@ int serve(const DaemonOptions& options, const Log& log) {
     platform::calibrate_ticks();
     ServerOptions server_options = options.server;
     server_options.stop_fd = stop->get();
+    server_options.fabric.copies = choose_copies(options, log);
     log->info("causewayd {} (pid {}), {} movers, up to {} descriptors", kVersion, ::getpid(),
               server_options.fabric.movers, server_options.fabric.max_files);
     auto server = Server::start(std::move(server_options), log);

@@ -56,6 +56,7 @@ Result<void> Fabric::start_movers() {
         mover.index = i;
         if (!options_.mover_cores.empty())
             mover.core = static_cast<int>(options_.mover_cores[i % options_.mover_cores.size()]);
+        mover.copies = options_.copies.plan;
         mover.on_slow_piece = [this, inbox = inbox_](std::uint32_t a, std::uint32_t b) {
             inbox->post([this, a, b] {
                 look_for_holes(a);

@@ -39,6 +39,7 @@ struct FabricOptions {
     std::vector<unsigned> mover_cores;  // empty: movers run where the system puts them
     std::uint64_t max_mappings = 65530;
     std::uint64_t max_files = 1024;
+    engine::LoadedCopies copies = engine::built_in_copies();
 };
 
 class Fabric {
@@ -136,6 +137,7 @@ public:
     [[nodiscard]] const auto& partitions() const noexcept { return partitions_; }
     [[nodiscard]] const auto& queue_pairs() const noexcept { return queue_pairs_; }
     [[nodiscard]] const auto& regions() const noexcept { return regions_; }
+    [[nodiscard]] const engine::LoadedCopies& copies() const noexcept { return options_.copies; }
     [[nodiscard]] std::uint64_t started_ns() const noexcept { return started_ns_; }
     void count_refusal() noexcept { ++refused_; }
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }

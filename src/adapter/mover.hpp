@@ -20,7 +20,7 @@
 #include "adapter/doorbell.hpp"
 #include "adapter/end.hpp"
 #include "base/result.hpp"
-#include "engine/copy.hpp"
+#include "engine/copy_plan.hpp"
 
 namespace causeway::adapter {
 

@@ -162,6 +162,11 @@ std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const
         ->type_name("SIZE")
         ->transform(CLI::AsSizeValue(false))
         ->capture_default_str();
+    app.add_option("--copies", options.copies,
+                   "Thresholds of the copy kernels, as `causeway calibrate` writes them\n"
+                   "(default: $CAUSEWAY_COPIES, ~/.config/causeway/copies, "
+                   "/etc/causeway/copies)")
+        ->type_name("FILE");
     app.add_option("--ready-fd", options.ready_fd, "Descriptor to write a newline to once ready")
         ->type_name("N")
         ->check(CLI::NonNegativeNumber);

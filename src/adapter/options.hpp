@@ -13,6 +13,7 @@ namespace causeway::adapter {
 
 struct DaemonOptions {
     ServerOptions server;
+    std::string copies;  // --copies: FILE; empty: the usual places
     std::string log_level = "info";
     LogFormat log_format = LogFormat::text;
     int ready_fd = -1;  // --ready-fd: a newline is written there once the daemon serves

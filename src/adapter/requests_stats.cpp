@@ -66,7 +66,9 @@ Reply adapter_rows(const Call& call) {
     row.pid = static_cast<std::uint32_t>(::getpid());
     row.uptime_ns = platform::monotonic_ns() - fabric.started_ns();
     row.movers = fabric.mover_count();
-    put(row.copy_kernels, engine::default_copy_plan().describe());
+    put(row.copy_kernels, fabric.copies().plan.describe());
+    const std::string_view from = fabric.copies().source;
+    put(row.copies_from, from.substr(from.size() - std::min(from.size(), sizeof row.copies_from - 1)));
     if (view.only != nullptr) {
         row.partitions = 1;
         row.queue_pairs = view.only->usage.queue_pairs;

@@ -3,6 +3,7 @@
 
 #include "base/version.hpp"
 #include "client/c_api.hpp"
+#include "client/copies.hpp"
 #include "client/stats.hpp"
 
 using namespace causeway;                // NOLINT(google-build-using-namespace)
@@ -27,6 +28,10 @@ const char* cw_status_name(int status) {
                                                      : status_name(static_cast<Status>(status));
 }
 const char* cw_error_text(void) { return last_error_text(); }
+
+const char* cw_copies_text(void) { return copies_text(); }
+const char* cw_copies_source(void) { return copies().source.c_str(); }
+const char* cw_copies_problem(void) { return copies().problem.c_str(); }
 
 // ---- partition
 

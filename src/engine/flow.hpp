@@ -22,7 +22,7 @@
 #include <causeway/abi/status.hpp>
 #include <cstdint>
 
-#include "engine/copy.hpp"
+#include "engine/copy_pace.hpp"
 #include "engine/endpoint.hpp"
 #include "engine/format.hpp"
 #include "engine/side.hpp"
@@ -104,7 +104,7 @@ private:
     std::uint64_t deadline_ns_ = UINT64_MAX;
     std::uint64_t moved_ = 0;      // bytes of the current descriptor
     std::uint64_t append_at_ = 0;  // offset in the destination region
-    CopyKernel kernel_ = CopyKernel::cached;
+    CopyPace pace_;
     Side source_;
     Side target_;
     Work work_;

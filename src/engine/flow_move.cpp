@@ -78,7 +78,7 @@ Step Flow::start_move(const StepContext& context) noexcept {
                              is(Opcode::append) ? abi::right::kAppend : abi::right::kRemoteWrite);
             break;
     }
-    kernel_ = context.copies.kernel(work_.length);
+    pace_.begin(context.copies, work_.length);
     phase_ = Phase::move;
     return move_piece(context);
 }
@@ -96,7 +96,9 @@ Step Flow::move_piece(const StepContext& context) noexcept {
             faulted = Faulted::target;
         } else {
             source.length = target.length;
-            faulted = guarded_copy(target, source, kernel_);
+            const CopyKernel kernel = pace_.start(context.copies, target.length);
+            faulted = guarded_copy(target, source, kernel);
+            pace_.finish(context.copies, target.length);
             source_.advance(target.length);
             target_.advance(target.length);
             moved_ += target.length;

@@ -36,6 +36,7 @@ private:
 CpuFeatures detect() noexcept {
     CpuFeatures features;
     __builtin_cpu_init();
+    features.avx = __builtin_cpu_supports("avx") != 0;
     features.avx2 = __builtin_cpu_supports("avx2") != 0;
     features.avx512f = __builtin_cpu_supports("avx512f") != 0;
     unsigned a = 0;
@@ -123,6 +124,24 @@ std::string cpu_model() {
 #else
     return "unknown";
 #endif
+}
+
+std::string cpu_identity() {
+    std::string identity = cpu_model();
+#if defined(__x86_64__)
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    if (__get_cpuid(1, &a, &b, &c, &d) != 0) {
+        const unsigned base = a >> 8 & 15;
+        const unsigned family = base == 15 ? base + (a >> 20 & 255) : base;
+        const unsigned model =
+            (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 16 & 15) << 4 : 0U);
+        identity += format_text(", family %u model %u stepping %u", family, model, a & 15);
+    }
+#endif
+    return identity;
 }
 
 }  // namespace causeway::platform

@@ -28,6 +28,7 @@ inline void cpu_relax() noexcept {
 [[nodiscard]] Result<void> pin_thread(unsigned cpu);
 
 struct CpuFeatures {
+    bool avx = false;
     bool avx2 = false;
     bool avx512f = false;
     bool erms = false;  // enhanced rep movsb
@@ -38,5 +39,7 @@ struct CpuFeatures {
 [[nodiscard]] const CpuFeatures& cpu_features() noexcept;
 // "AMD EPYC", or the architecture where the processor does not say.
 [[nodiscard]] std::string cpu_model();
+// The model and what tells generations of one name apart: "AMD EPYC, family 25 model 1 stepping 1".
+[[nodiscard]] std::string cpu_identity();
 
 }  // namespace causeway::platform

@@ -1,6 +1,7 @@
 #include "platform/files.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +27,36 @@ std::optional<std::string> read_small_file(const char* path) {
             return text;
         text.append(piece, static_cast<std::size_t>(size));
     }
+}
+
+Result<std::string> read_settings_file(const std::string& path, std::size_t most) {
+    // A pipe, which somebody may have put there, must not make us wait for its writer.
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!fd)
+        return fail_errno_format(errno, "open %s", path.c_str());
+    struct stat facts {};
+    if (::fstat(fd.get(), &facts) != 0)
+        return fail_errno_format(errno, "fstat %s", path.c_str());
+    if (!S_ISREG(facts.st_mode))
+        return fail_format(ErrorCode::invalid_argument, "%s is not an ordinary file", path.c_str());
+    std::string text(most + 1, '\0');
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno_format(errno, "read %s", path.c_str());
+        if (got == 0)
+            break;
+        size += static_cast<std::size_t>(got);
+    }
+    if (size > most)
+        return fail_format(ErrorCode::invalid_argument,
+                           "%s is longer than the %zu bytes that such a file can have",
+                           path.c_str(), most);
+    text.resize(size);
+    return text;
 }
 
 std::optional<std::uint64_t> leading_number(std::string_view text) noexcept {

@@ -52,7 +52,7 @@ public:
         witness_to_ = &partitions_[right]->add(kSize, kEveryRight, 0x50000);
         context.now_ns = 1000;
         context.piece = 700;
-        context.copies = {.rep_movsb_from = 1000, .nontemporal_from = 2000};
+        context.copies = copies_by_size(1000, 2000);
         reset();
     }
     ~EngineSiege() { drop(); }

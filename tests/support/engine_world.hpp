@@ -18,6 +18,7 @@
 
 #include "engine/flow.hpp"
 #include "platform/fault_guard.hpp"
+#include "support/copy_plans.hpp"
 #include "support/guarded_area.hpp"
 
 namespace causeway::test {
@@ -193,7 +194,7 @@ struct TestPair {
         if (!platform::install_fault_guard())
             std::abort();
         context.now_ns = 1000;
-        context.copies = {.rep_movsb_from = 128 << 10, .nontemporal_from = 512 << 10};
+        context.copies = copies_by_size(128 << 10, 512 << 10);
     }
 
     engine::Step step() { return ab.step(context); }

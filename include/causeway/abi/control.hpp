@@ -315,6 +315,7 @@ struct AdapterRow {
     std::uint64_t registered_bytes;
     std::uint64_t refused;  // attach attempts and connects refused since the start
     char copy_kernels[128];
+    char copies_from[128];  // "built in", or the file; the end of a long path
 };
 struct PartitionRow {
     char name[kNameSize];
@@ -358,7 +359,7 @@ struct RegionRow {
     std::uint64_t size;
     std::uint64_t append_offset;
 };
-static_assert(sizeof(AdapterRow) == 216 && sizeof(PartitionRow) == 184);
+static_assert(sizeof(AdapterRow) == 344 && sizeof(PartitionRow) == 184);
 static_assert(sizeof(QueuePairRow) == 328 && sizeof(RegionRow) == 96);
 
 }  // namespace causeway::abi

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "platform/cpu.hpp"
+#include "platform/fault_guard.hpp"
 #include "support/guarded_area.hpp"
 #include "support/random.hpp"
 
@@ -95,38 +98,73 @@ TEST_P(Copy, OverlapChangesNothingElse) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Copy,
-                         testing::Values(CopyKernel::cached, CopyKernel::rep_movsb,
-                                         CopyKernel::nontemporal),
-                         [](const testing::TestParamInfo<CopyKernel>& kernel) -> std::string {
-                             switch (kernel.param) {
-                                 case CopyKernel::cached:
-                                     return "Cached";
-                                 case CopyKernel::rep_movsb:
-                                     return "RepMovsb";
-                                 case CopyKernel::nontemporal:
-                                     return "NonTemporal";
-                             }
-                             return "Unknown";
-                         });
-
-TEST(CopyPlan, LargestThresholdThatAppliesWins) {
-    const engine::CopyPlan plan{.rep_movsb_from = 100, .nontemporal_from = 1000};
-    EXPECT_EQ(plan.kernel(0), CopyKernel::cached);
-    EXPECT_EQ(plan.kernel(99), CopyKernel::cached);
-    EXPECT_EQ(plan.kernel(100), CopyKernel::rep_movsb);
-    EXPECT_EQ(plan.kernel(999), CopyKernel::rep_movsb);
-    EXPECT_EQ(plan.kernel(1000), CopyKernel::nontemporal);
-    EXPECT_EQ(plan.kernel(UINT64_MAX), CopyKernel::nontemporal);
+// What was there before the fault is copied or not, line by line; behind it nothing is touched.
+TEST_P(Copy, AFaultInTheMiddleEndsIt) {
+    ASSERT_TRUE(platform::install_fault_guard().has_value());
+    constexpr std::size_t kSize = 64 << 10;
+    constexpr std::size_t kHole = 24 << 10;
+    for (const bool in_source : {true, false}) {
+        SCOPED_TRACE(in_source ? "source" : "target");
+        GuardedArea from(kSize, GuardedArea::Place::at_start);
+        GuardedArea to(kSize, GuardedArea::Place::at_start);
+        Random(15).fill(from.bytes());
+        std::memset(to.data(), 0x11, kSize);
+        GuardedArea& hole = in_source ? from : to;
+        hole.forbid(kHole);
+        const CopyKernel kernel = GetParam();
+        std::byte* const out = to.data();
+        const std::byte* const in = from.data();
+        platform::FaultInfo fault;
+        EXPECT_FALSE(platform::guarded([&] { engine::copy(out, in, kSize, kernel); }, fault));
+        engine::settle_stores();
+        const auto hole_at = reinterpret_cast<std::uintptr_t>(hole.data() + kHole);
+        EXPECT_GE(fault.address, hole_at);
+        EXPECT_LT(fault.address, hole_at + kSize - kHole);
+        hole.allow();
+        for (std::size_t i = 0; i < kHole; ++i)
+            ASSERT_TRUE(out[i] == in[i] || out[i] == std::byte{0x11}) << i;
+        for (std::size_t i = kHole; i < kSize; ++i)
+            ASSERT_EQ(out[i], std::byte{0x11}) << i;
+        EXPECT_TRUE(to.intact());
+        // The next one is none the worse.
+        ASSERT_NO_FATAL_FAILURE(check(from, to, 0, 0, kSize, kernel));
+    }
 }
 
-TEST(CopyPlan, DescribesItself) {
-    const engine::CopyPlan plan{.rep_movsb_from = 100, .nontemporal_from = 1000};
-    EXPECT_NE(plan.describe().find("rep movsb from 100 B"), std::string::npos);
-    EXPECT_NE(plan.describe().find("non-temporal from 1000 B"), std::string::npos);
-    const engine::CopyPlan plain{.rep_movsb_from = UINT64_MAX, .nontemporal_from = UINT64_MAX};
-    EXPECT_EQ(plain.describe().find("from"), std::string::npos);
-    EXPECT_EQ(plain.kernel(UINT64_MAX - 1), CopyKernel::cached);
+INSTANTIATE_TEST_SUITE_P(Kernels, Copy, testing::ValuesIn(engine::copy_kernels()),
+                         [](const testing::TestParamInfo<CopyKernel>& kernel) {
+                             return std::string(engine::name(kernel.param));
+                         });
+
+TEST(CopyKernels, NamesAreUniqueAndFound) {
+    for (int i = 0; i < engine::kCopyKernels; ++i) {
+        const auto kernel = static_cast<CopyKernel>(i);
+        EXPECT_EQ(engine::copy_kernel_named(engine::name(kernel)), kernel);
+    }
+    EXPECT_FALSE(engine::copy_kernel_named("").has_value());
+    EXPECT_FALSE(engine::copy_kernel_named("vector").has_value());
+    EXPECT_FALSE(engine::copy_kernel_named("Cached").has_value());
+}
+
+TEST(CopyKernels, AreThoseOfThisProcessor) {
+    const auto kernels = engine::copy_kernels();
+    ASSERT_FALSE(kernels.empty());
+    EXPECT_EQ(kernels.front(), CopyKernel::cached);
+    EXPECT_TRUE(std::is_sorted(kernels.begin(), kernels.end()));
+    for (int i = 0; i < engine::kCopyKernels; ++i) {
+        const auto kernel = static_cast<CopyKernel>(i);
+        EXPECT_EQ(engine::runs_here(kernel),
+                  std::find(kernels.begin(), kernels.end(), kernel) != kernels.end());
+    }
+    const platform::CpuFeatures& cpu = platform::cpu_features();
+    EXPECT_EQ(engine::runs_here(CopyKernel::vector_avx), cpu.avx);
+    EXPECT_EQ(engine::runs_here(CopyKernel::nontemporal_avx), cpu.avx);
+    EXPECT_EQ(engine::runs_here(CopyKernel::vector_avx512), cpu.avx512f);
+    EXPECT_EQ(engine::runs_here(CopyKernel::nontemporal_avx512), cpu.avx512f);
+#if defined(__x86_64__)
+    EXPECT_TRUE(engine::runs_here(CopyKernel::rep_movsb));
+    EXPECT_TRUE(engine::runs_here(CopyKernel::nontemporal_sse2));
+#endif
 }
 
 }  // namespace

@@ -185,12 +185,12 @@ protected:
     // A page inside what is moved.
     std::uint64_t hole() const { return n() > 4096 ? 8192 : 0; }
 };
-constexpr std::uint64_t kNever = UINT64_MAX;
+using engine::kNever;
 INSTANTIATE_TEST_SUITE_P(Kernels, FlowFault,
-                         testing::Values(FaultCase{"Cached", 20'000, {kNever, kNever}},
-                                         FaultCase{"RepMovsb", 20'000, {0, kNever}},
-                                         FaultCase{"NonTemporal", 20'000, {0, 0}},
-                                         FaultCase{"OneLine", 64, {kNever, kNever}}),
+                         testing::Values(FaultCase{"Cached", 20'000, copies_by_size(kNever, kNever)},
+                                         FaultCase{"RepMovsb", 20'000, copies_by_size(0, kNever)},
+                                         FaultCase{"NonTemporal", 20'000, copies_by_size(0, 0)},
+                                         FaultCase{"OneLine", 64, copies_by_size(kNever, kNever)}),
                          [](const testing::TestParamInfo<FaultCase>& c) {
                              return std::string(c.param.name);
                          });

@@ -235,7 +235,7 @@ public:
             engine::Flow& flow = side == 0 ? pair_.ab : pair_.ba;
             pair_.context.piece = random_.pick({64UL, 1000UL, 4096UL, 256UL << 10});
             const std::uint64_t edges[] = {0, 33, 1000, 50'000, UINT64_MAX};
-            pair_.context.copies = {random_.pick(edges), random_.pick(edges)};
+            pair_.context.copies = copies_by_size(random_.pick(edges), random_.pick(edges));
             if (random_.one_in(3) && to.receives.produced() - received_[1 - side] < 3) {
                 const auto list = segments(model_[1 - side]);
                 model_[1 - side].receives.push_back(list);

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -98,11 +99,20 @@ TEST(Cpu, AgreesWithProc) {
     const std::string text((std::istreambuf_iterator<char>(info)), {});
     EXPECT_GE(online_cpus(), 1u);
     EXPECT_NE(text.find(cpu_model()), std::string::npos) << cpu_model();
+    EXPECT_EQ(cpu_identity().rfind(cpu_model(), 0), 0u) << cpu_identity();
+    const auto number_of = [&](const char* key) {
+        const std::size_t line = text.find(std::string("\n") + key + "\t");
+        const std::size_t colon = text.find(": ", line);
+        return text.substr(colon + 2, text.find('\n', colon) - colon - 2);
+    };
     const std::size_t at = text.find("\nflags");
     if (at == std::string::npos)
         GTEST_SKIP() << "no flags on this architecture";
+    EXPECT_EQ(cpu_identity(), cpu_model() + ", family " + number_of("cpu family") + " model " +
+                                  number_of("model") + " stepping " + number_of("stepping"));
     const std::string flags = text.substr(at, text.find('\n', at + 1) - at) + " ";
     const CpuFeatures& features = cpu_features();
+    EXPECT_EQ(features.avx, flags.find(" avx ") != std::string::npos);
     EXPECT_EQ(features.avx2, flags.find(" avx2 ") != std::string::npos);
     EXPECT_EQ(features.avx512f, flags.find(" avx512f ") != std::string::npos);
     EXPECT_EQ(features.erms, flags.find(" erms ") != std::string::npos);
@@ -143,6 +153,23 @@ TEST(Limits, RaisesTheFileLimitToTheHardOne) {
     EXPECT_EQ(raise_open_file_limit(), limit.rlim_max);
     EXPECT_EQ(open_file_limit(), limit.rlim_max);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+TEST(Files, SettingsAreOrdinaryFilesOfLimitedSize) {
+    const test::TempDirectory directory;
+    const std::string path = directory / "settings";
+    std::ofstream(path) << std::string(100, 'x');
+    EXPECT_EQ(read_settings_file(path, 100), std::string(100, 'x'));
+    const auto longer = read_settings_file(path, 99);
+    ASSERT_FALSE(longer.has_value());
+    EXPECT_NE(longer.error().text.find(path), std::string::npos);
+    EXPECT_NE(longer.error().text.find("99 bytes"), std::string::npos);
+    const std::string pipe = directory / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_FALSE(read_settings_file(pipe, 100).has_value());
+    EXPECT_FALSE(read_settings_file(directory.path(), 100).has_value());
+    EXPECT_FALSE(read_settings_file(directory / "missing", 100).has_value());
+    EXPECT_FALSE(read_settings_file("/dev/zero", 100).has_value());
 }
 
 TEST(Files, ReadsWhatHasNoSize) {
