@@ -19,6 +19,7 @@ void add_perf(CLI::App& app);
 void add_pipe(CLI::App& app);
 void add_ss(CLI::App& app);
 void add_info(CLI::App& app);
+void add_calibrate(CLI::App& app);
 void add_demo(CLI::App& app);
 
 // Runs `body` when the subcommand was given. Its number is the exit status; its error is printed.

@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
     cli::add_pipe(app);
     cli::add_ss(app);
     cli::add_info(app);
+    cli::add_calibrate(app);
     cli::add_demo(app);
 
     if (argc < 2) {

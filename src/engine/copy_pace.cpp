@@ -14,6 +14,14 @@ constexpr std::uint64_t kLeastPace = 500;  // MB/s; slower was interrupted
 constexpr std::uint8_t kMostStretch = 5;   // 128 times what the caches hold: a trial costs 1 to 2%
 constexpr std::uint8_t kMostPatience = 6;
 
+// Two buffers of the size from which one copy has outgrown the caches.
+constexpr std::uint64_t held_by_caches(const CopyPlan& plan) noexcept {
+    constexpr std::uint64_t kMost = std::uint64_t{512} << 20;
+    constexpr std::uint64_t kUnknown = std::uint64_t{32} << 20;
+    return 2 *
+           (plan.nontemporal_from == kNever ? kUnknown : std::min(plan.nontemporal_from, kMost));
+}
+
 }  // namespace
 
 void CopyPace::start_clock(std::uint64_t length) noexcept {
@@ -47,7 +55,7 @@ void CopyPace::note(const CopyPlan& plan, std::uint64_t length, std::uint64_t ns
 }
 
 void CopyPace::judge(const CopyPlan& plan, std::uint64_t pace) noexcept {
-    const std::uint64_t held = std::min(plan.nontemporal_from, std::uint64_t{1} << 30);
+    const std::uint64_t held = held_by_caches(plan);
     if (around_) {
         since_ += window_bytes_;
         // The first ones throw the lines out of the caches; then it has to pay.

@@ -9,7 +9,7 @@
 //   cached -- too much in a row was slow --> around -- its stretch is over --> cached, on trial
 //                                               \-- no faster either --> cached, more patient
 //
-// "Too much" is what the caches hold (CopyPlan::nontemporal_from): by then every buffer of a
+// "Too much" is what the caches hold (twice CopyPlan::nontemporal_from): by then every buffer of a
 // rotation that fits into them has been written once and would be near. Stretches double as long as
 // trials fail, so that trials cost little.
 //
@@ -65,10 +65,10 @@ private:
     bool around_ = false;
     std::uint8_t weight_ = 0;  // what the piece under way counts; 0: it is not timed
     std::uint8_t skipped_ = 0;
-    std::uint8_t stretch_ = 0;   // of going around: 4 << stretch_ times what the caches hold
-    std::uint8_t patience_ = 0;  // 1 << patience_ times what the caches hold may be slow
-    std::uint32_t cached_pace_ = 0;    // MB/s, when it went around
-    std::uint64_t since_ = 0;          // bytes: slow ones in a row; or of this stretch
+    std::uint8_t stretch_ = 0;       // of going around: 4 << stretch_ times what the caches hold
+    std::uint8_t patience_ = 0;      // 1 << patience_ times what the caches hold may be slow
+    std::uint32_t cached_pace_ = 0;  // MB/s, when it went around
+    std::uint64_t since_ = 0;        // bytes: slow ones in a row; or of this stretch
     std::uint64_t window_bytes_ = 0;
     std::uint64_t window_ns_ = 0;
     std::uint64_t started_ = 0;  // ticks

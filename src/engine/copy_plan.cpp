@@ -42,7 +42,7 @@ CopyPlan default_copy_plan() noexcept {
     if (runs_here(CopyKernel::nontemporal_sse2)) {
         plan.nontemporal = runs_here(CopyKernel::nontemporal_avx) ? CopyKernel::nontemporal_avx
                                                                   : CopyKernel::nontemporal_sse2;
-        plan.nontemporal_from = std::uint64_t{12} << 20;
+        plan.nontemporal_from = std::uint64_t{8} << 20;
         plan.nontemporal_least = 4096;
         plan.slow_below = 12'000;
     }

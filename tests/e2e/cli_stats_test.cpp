@@ -93,7 +93,10 @@ TEST_F(CliStats, InfoDescribesTheAdapterAndWhoIsThere) {
                 ::testing::MatchesRegex("unknown|[0-9a-f]+[+]?"));
     EXPECT_GT(adapter.at("uptime_ns").get<std::uint64_t>(), 0u);
     EXPECT_GE(adapter.at("movers").get<int>(), 1);
-    EXPECT_FALSE(adapter.at("copy_kernels").get<std::string>().empty());
+    for (const json* side : {&adapter, &info.at("library")}) {
+        EXPECT_FALSE(side->at("copies").at("kernels").get<std::string>().empty());
+        EXPECT_FALSE(side->at("copies").at("from").get<std::string>().empty());
+    }
     EXPECT_GE(adapter.at("registered_bytes").get<std::uint64_t>(), 1u << 20);
 
     ASSERT_EQ(info.at("partitions").size(), 2u);

@@ -27,7 +27,7 @@ Finished causeway_with(std::vector<std::string> arguments) {
 TEST(CliUsage, EverySubcommandHasHelpWithAnExample) {
     const auto top = causeway_with({"--help"});
     EXPECT_EQ(top.status, 0);
-    for (const char* subcommand : {"perf", "pipe", "ss", "info"}) {
+    for (const char* subcommand : {"perf", "pipe", "ss", "info", "calibrate"}) {
         SCOPED_TRACE(subcommand);
         EXPECT_THAT(top.out, HasSubstr(subcommand));
         const auto help = causeway_with({subcommand, "--help"});
@@ -87,6 +87,12 @@ TEST(CliUsage, RefusesWrongArgumentsWithStatus2) {
         {{"pipe"}, "--listen SERVICE or --connect"},
         {{"pipe", "--listen", "a", "--connect", "b/c"}, "--listen"},
         {{"pipe", "--connect", "b/c", "--keep"}, "--keep"},
+        {{"calibrate", "--seconds", "0"}, "--seconds"},
+        {{"calibrate", "--cores", "0"}, "two different numbers"},
+        {{"calibrate", "--cores", "0,0"}, "two different numbers"},
+        {{"calibrate", "--cores", "0,99999"}, "core 99999"},
+        {{"calibrate", "--cores", "a,b"}, "'a,b'"},
+        {{"calibrate", "FILE"}, "FILE"},
         {{"ss", "extra"}, "extra"},
         {{"info", "--socket"}, "--socket"},
     };
@@ -154,6 +160,7 @@ TEST(CliUsage, ManPagesNameEveryOption) {
         {"causeway-perf.1", {program("causeway"), "perf", "--help"}},
         {"causeway-pipe.1", {program("causeway"), "pipe", "--help"}},
         {"causeway-ss.1", {program("causeway"), "ss", "--help"}},
+        {"causeway-calibrate.1", {program("causeway"), "calibrate", "--help"}},
         {"causeway-info.1", {program("causeway"), "info", "--help"}},
         {"causewayd.8", {program("causewayd"), "--help"}},
     };

@@ -13,14 +13,15 @@ using engine::CopyPace;
 using engine::CopyPlan;
 
 constexpr std::uint64_t kMiB = 1 << 20;
-constexpr std::uint64_t kHeld = 8 * kMiB;  // what the caches of this made-up machine hold
+constexpr std::uint64_t kFrom = 4 * kMiB;
+constexpr std::uint64_t kHeld = 2 * kFrom;  // what the caches of this made-up machine hold
 
 CopyPlan plan() {
     CopyPlan plan;
     plan.large = CopyKernel::rep_movsb;
     plan.large_from = 4096;
     plan.nontemporal = CopyKernel::nontemporal_sse2;
-    plan.nontemporal_from = kHeld;
+    plan.nontemporal_from = kFrom;
     plan.nontemporal_least = 4096;
     plan.slow_below = 10'000;
     return plan;
@@ -52,14 +53,14 @@ TEST(CopyPace, BeginsWithSizeAlone) {
     CopyPace pace;
     EXPECT_EQ(next(pace, 100), CopyKernel::cached);
     EXPECT_EQ(next(pace, 4096), CopyKernel::rep_movsb);
-    EXPECT_EQ(next(pace, kHeld - 1), CopyKernel::rep_movsb);
-    EXPECT_EQ(next(pace, kHeld), CopyKernel::nontemporal_sse2);
+    EXPECT_EQ(next(pace, kFrom - 1), CopyKernel::rep_movsb);
+    EXPECT_EQ(next(pace, kFrom), CopyKernel::nontemporal_sse2);
     EXPECT_EQ(next(pace, 1ULL << 32), CopyKernel::nontemporal_sse2);
 }
 
 TEST(CopyPace, SmallPiecesOfALargeMessageStayCached) {
     CopyPace pace;
-    pace.begin(plan(), kHeld);
+    pace.begin(plan(), kFrom);
     EXPECT_EQ(pace.start(plan(), 4096), CopyKernel::nontemporal_sse2);
     EXPECT_EQ(pace.start(plan(), 4095), CopyKernel::rep_movsb);
 }
