@@ -136,7 +136,8 @@ CW_API const char* cw_error_text(void);
 /* How this process copies large messages itself, by the direct executor: the thresholds in use in
  * words, where they come from ("built in", or a file that `causeway calibrate` wrote), and why a
  * file that is there is not used ("" where there is no such trouble). Never NULL; valid as long as
- * the process lives. The file is looked for once: $CAUSEWAY_COPIES, $XDG_CONFIG_HOME/causeway/copies
+ * the process lives. The file is looked for once: $CAUSEWAY_COPIES,
+ * $XDG_CONFIG_HOME/causeway/copies
  * (~/.config/causeway/copies), /etc/causeway/copies. */
 CW_API const char* cw_copies_text(void);
 CW_API const char* cw_copies_source(void);

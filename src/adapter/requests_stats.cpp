@@ -68,7 +68,8 @@ Reply adapter_rows(const Call& call) {
     row.movers = fabric.mover_count();
     put(row.copy_kernels, fabric.copies().plan.describe());
     const std::string_view from = fabric.copies().source;
-    put(row.copies_from, from.substr(from.size() - std::min(from.size(), sizeof row.copies_from - 1)));
+    put(row.copies_from,
+        from.substr(from.size() - std::min(from.size(), sizeof row.copies_from - 1)));
     if (view.only != nullptr) {
         row.partitions = 1;
         row.queue_pairs = view.only->usage.queue_pairs;

@@ -10,8 +10,9 @@ namespace {
 constexpr std::uint64_t kWindow = std::uint64_t{1} << 20;  // bytes that are judged together
 constexpr std::uint64_t kSmall = std::uint64_t{32} << 10;  // pieces of which few are timed
 constexpr std::uint8_t kEach = 8;
-constexpr std::uint64_t kLeastPace = 500;  // MB/s; slower was interrupted
-constexpr std::uint8_t kMostStretch = 5;   // 128 times what the caches hold: a trial costs 1 to 2%
+constexpr std::uint64_t kLeastPace = 500;   // MB/s; slower was interrupted
+constexpr std::uint64_t kLeastStretch = 4;  // times what the caches hold
+constexpr std::uint8_t kMostStretch = 5;    // times 32: a trial costs 1 to 2%
 constexpr std::uint8_t kMostPatience = 6;
 
 // Two buffers of the size from which one copy has outgrown the caches.
@@ -27,11 +28,11 @@ constexpr std::uint64_t held_by_caches(const CopyPlan& plan) noexcept {
 void CopyPace::start_clock(std::uint64_t length) noexcept {
     weight_ = 1;
     if (length < kSmall) {
-        if (++skipped_ < kEach) {
+        if (++untimed_ < kEach) {
             weight_ = 0;
             return;
         }
-        skipped_ = 0;
+        untimed_ = 0;
         weight_ = kEach;
     }
     started_ = platform::ticks();
@@ -45,49 +46,53 @@ void CopyPace::stop_clock(const CopyPlan& plan, std::uint64_t length) noexcept {
 void CopyPace::note(const CopyPlan& plan, std::uint64_t length, std::uint64_t ns) noexcept {
     if (ns * kLeastPace > length * 1000)
         return;
-    window_bytes_ += length;
-    window_ns_ += ns;
-    if (window_bytes_ < kWindow)
+    window_.add(length, ns);
+    if (window_.bytes < kWindow)
         return;
-    judge(plan, window_bytes_ * 1000 / std::max<std::uint64_t>(window_ns_, 1));
-    window_bytes_ = 0;
-    window_ns_ = 0;
+    if (around_)
+        judge_around(plan);
+    else
+        judge_cached(plan);
+    window_ = {};
 }
 
-void CopyPace::judge(const CopyPlan& plan, std::uint64_t pace) noexcept {
-    const std::uint64_t held = held_by_caches(plan);
-    if (around_) {
-        since_ += window_bytes_;
-        // The first ones throw the lines out of the caches; then it has to pay.
-        if (since_ > held && pace * 5 < std::uint64_t{cached_pace_} * 6) {
-            patience_ = std::min<std::uint8_t>(patience_ + 1, kMostPatience);
-            go_back();
-        } else if (since_ > (held * 4) << stretch_) {
-            stretch_ = std::min<std::uint8_t>(stretch_ + 1, kMostStretch);
-            go_back();
-        }
-        return;
-    }
-    if (pace >= plan.slow_below) {
-        since_ = 0;
+void CopyPace::judge_cached(const CopyPlan& plan) noexcept {
+    if (window_.mb_per_s() >= plan.slow_below) {
+        run_ = {};
         stretch_ = 0;
         patience_ = 0;
         return;
     }
-    since_ += window_bytes_;
-    if (since_ > held << patience_)
-        go_around(pace);
+    run_.add(window_.bytes, window_.ns);
+    if (run_.bytes > held_by_caches(plan) << patience_) {
+        cached_pace_ = run_.mb_per_s();
+        turn(true);
+    }
 }
 
-void CopyPace::go_around(std::uint64_t pace) noexcept {
-    around_ = true;
-    cached_pace_ = static_cast<std::uint32_t>(pace);
-    since_ = 0;
+void CopyPace::judge_around(const CopyPlan& plan) noexcept {
+    // The first ones also throw the lines out of the caches: they are counted, not judged.
+    const std::uint64_t held = held_by_caches(plan);
+    if (skipped_bytes_ < held) {
+        skipped_bytes_ += window_.bytes;
+        return;
+    }
+    run_.add(window_.bytes, window_.ns);
+    if (run_.bytes < (held * kLeastStretch) << stretch_)
+        return;
+    if (run_.mb_per_s() * 10 < cached_pace_ * 11) {
+        patience_ = std::min<std::uint8_t>(patience_ + 1, kMostPatience);
+    } else {
+        stretch_ = std::min<std::uint8_t>(stretch_ + 1, kMostStretch);
+        patience_ = 0;
+    }
+    turn(false);
 }
 
-void CopyPace::go_back() noexcept {
-    around_ = false;
-    since_ = 0;
+void CopyPace::turn(bool around) noexcept {
+    around_ = around;
+    run_ = {};
+    skipped_bytes_ = 0;
 }
 
 }  // namespace causeway::engine

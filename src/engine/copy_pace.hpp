@@ -54,24 +54,36 @@ public:
     [[nodiscard]] bool around() const noexcept { return around_; }
 
 private:
+    struct Copied {
+        std::uint64_t bytes = 0;
+        std::uint64_t ns = 0;
+
+        void add(std::uint64_t more, std::uint64_t took) noexcept {
+            bytes += more;
+            ns += took;
+        }
+        [[nodiscard]] std::uint64_t mb_per_s() const noexcept {
+            return bytes * 1000 / (ns != 0 ? ns : 1);
+        }
+    };
     void start_clock(std::uint64_t length) noexcept;
     void stop_clock(const CopyPlan& plan, std::uint64_t length) noexcept;
-    void judge(const CopyPlan& plan, std::uint64_t pace) noexcept;
-    void go_around(std::uint64_t pace) noexcept;
-    void go_back() noexcept;
+    void judge_cached(const CopyPlan& plan) noexcept;
+    void judge_around(const CopyPlan& plan) noexcept;
+    void turn(bool around) noexcept;
 
     CopyKernel cached_ = CopyKernel::cached;
     bool always_ = false;
     bool around_ = false;
-    std::uint8_t weight_ = 0;  // what the piece under way counts; 0: it is not timed
-    std::uint8_t skipped_ = 0;
-    std::uint8_t stretch_ = 0;       // of going around: 4 << stretch_ times what the caches hold
-    std::uint8_t patience_ = 0;      // 1 << patience_ times what the caches hold may be slow
-    std::uint32_t cached_pace_ = 0;  // MB/s, when it went around
-    std::uint64_t since_ = 0;        // bytes: slow ones in a row; or of this stretch
-    std::uint64_t window_bytes_ = 0;
-    std::uint64_t window_ns_ = 0;
+    std::uint8_t weight_ = 0;    // what the piece under way counts; 0: it is not timed
+    std::uint8_t untimed_ = 0;   // small pieces since the last timed one
+    std::uint8_t stretch_ = 0;   // of going around, see kLeastStretch
+    std::uint8_t patience_ = 0;  // 1 << patience_ times what the caches hold may be slow
     std::uint64_t started_ = 0;  // ticks
+    Copied window_;
+    Copied run_;  // windows that were slow, one after the other; or of this stretch
+    std::uint64_t skipped_bytes_ = 0;  // at the beginning of this stretch
+    std::uint64_t cached_pace_ = 0;    // MB/s, when it went around
 };
 
 }  // namespace causeway::engine

@@ -136,8 +136,7 @@ std::string cpu_identity() {
     if (__get_cpuid(1, &a, &b, &c, &d) != 0) {
         const unsigned base = a >> 8 & 15;
         const unsigned family = base == 15 ? base + (a >> 20 & 255) : base;
-        const unsigned model =
-            (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 16 & 15) << 4 : 0U);
+        const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 16 & 15) << 4 : 0U);
         identity += format_text(", family %u model %u stepping %u", family, model, a & 15);
     }
 #endif

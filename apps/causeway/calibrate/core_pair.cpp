@@ -191,7 +191,24 @@ double CorePair::bounce_ns() {
     return best;
 }
 
+std::span<std::byte> CorePair::source() const noexcept {
+    return {shared_->source.data(), shared_->source.size()};
+}
+
+std::span<std::byte> CorePair::target() const noexcept {
+    return {shared_->target.data(), shared_->target.size()};
+}
+
 Taken CorePair::sample(const Cell& cell, engine::CopyKernel kernel, std::uint64_t ns) {
+    return sample(
+        cell,
+        [kernel](std::byte* to, const std::byte* from, std::size_t length) {
+            engine::copy(to, from, length, kernel);
+        },
+        ns);
+}
+
+Taken CorePair::sample(const Cell& cell, const Copy& copy, std::uint64_t ns) {
     Shared& shared = *shared_;
     shared.cell = cell;
     shared.first = shared.cursor / cell.size;
@@ -213,7 +230,7 @@ Taken CorePair::sample(const Cell& cell, engine::CopyKernel kernel, std::uint64_
         const std::span<std::byte> to = shared.buffer(message);
         const std::byte* const from = shared.source.data() + (to.data() - shared.target.data());
         const std::uint64_t copy_start = platform::ticks();
-        engine::copy(to.data(), from, to.size(), kernel);
+        copy(to.data(), from, to.size());
         const std::uint64_t now = platform::ticks();
         copying += now - copy_start;
         shared.sent.store(++message, std::memory_order_release);

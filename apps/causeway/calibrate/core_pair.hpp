@@ -11,9 +11,10 @@
 //     buffers, is not counted.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 
 #include "base/result.hpp"
 #include "calibrate/cell.hpp"
@@ -39,6 +40,12 @@ public:
     [[nodiscard]] double bounce_ns();
     // Copies messages of the cell with this kernel for about `ns`.
     [[nodiscard]] Taken sample(const Cell& cell, engine::CopyKernel kernel, std::uint64_t ns);
+    // The same with another way of copying.
+    using Copy = std::function<void(std::byte* to, const std::byte* from, std::size_t length)>;
+    [[nodiscard]] Taken sample(const Cell& cell, const Copy& copy, std::uint64_t ns);
+
+    [[nodiscard]] std::span<std::byte> source() const noexcept;
+    [[nodiscard]] std::span<std::byte> target() const noexcept;
 
 private:
     struct Shared;

@@ -186,14 +186,13 @@ protected:
     std::uint64_t hole() const { return n() > 4096 ? 8192 : 0; }
 };
 using engine::kNever;
-INSTANTIATE_TEST_SUITE_P(Kernels, FlowFault,
-                         testing::Values(FaultCase{"Cached", 20'000, copies_by_size(kNever, kNever)},
-                                         FaultCase{"RepMovsb", 20'000, copies_by_size(0, kNever)},
-                                         FaultCase{"NonTemporal", 20'000, copies_by_size(0, 0)},
-                                         FaultCase{"OneLine", 64, copies_by_size(kNever, kNever)}),
-                         [](const testing::TestParamInfo<FaultCase>& c) {
-                             return std::string(c.param.name);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, FlowFault,
+    testing::Values(FaultCase{"Cached", 20'000, copies_by_size(kNever, kNever)},
+                    FaultCase{"RepMovsb", 20'000, copies_by_size(0, kNever)},
+                    FaultCase{"NonTemporal", 20'000, copies_by_size(0, 0)},
+                    FaultCase{"OneLine", 64, copies_by_size(kNever, kNever)}),
+    [](const testing::TestParamInfo<FaultCase>& c) { return std::string(c.param.name); });
 
 TEST_P(FlowFault, SourceOfWrite) {
     ra.area.forbid(hole());
