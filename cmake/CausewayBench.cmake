@@ -1,15 +1,22 @@
-# bench/*.cpp: one program each, on Google Benchmark where it is installed. Built by `make bench` only.
+# The laboratory (bench/): what `make bench` runs. bench/lab is the program that plans, runs and reports; each folder
+# of bench/peers/ is one program under measurement. The ones that need nothing beyond the build's own packages are part
+# of an ordinary build of everything, so that the tests can try them; the others are built where their library is
+# installed and CAUSEWAY_BENCH is on.
 
 add_custom_target(benchmarks)
-file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
-if(NOT sources)
-    return()
-endif()
-find_package(benchmark REQUIRED)
-causeway_rooms(rooms)
-foreach(source IN LISTS sources)
-    get_filename_component(stem ${source} NAME_WE)
-    add_executable(bench_${stem} ${source})
-    target_link_libraries(bench_${stem} PRIVATE ${rooms} benchmark::benchmark)
-    add_dependencies(benchmarks bench_${stem})
-endforeach()
+
+add_library(causeway_peer STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/peer/peer.cpp)
+target_include_directories(causeway_peer PUBLIC ${PROJECT_SOURCE_DIR}/bench)
+target_link_libraries(causeway_peer PUBLIC causeway_perf CLI11::CLI11)
+
+# causeway_peer(<name> [<library>...]): bench/peers/<name>/*.cpp becomes bench_peer_<name>.
+function(causeway_peer name)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/peers/${name}/*.cpp)
+    add_executable(bench_peer_${name} ${sources})
+    target_link_libraries(bench_peer_${name} PRIVATE causeway_peer ${ARGN})
+    add_dependencies(benchmarks bench_peer_${name})
+endfunction()
+
+causeway_peer(limits)
+causeway_peer(streams)
+causeway_peer(causeway)

@@ -5,38 +5,40 @@ if(TARGET causeway)
     add_dependencies(programs causeway)
 endif()
 
-# causeway_program(<target> FOLDER <folder> OUTPUT <file name> ROOMS <room>...)
+find_package(CLI11 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+# The measurements behind `causeway perf`, with what they need of the tool: the laboratory (bench/) links them too.
+set(tool_dir ${PROJECT_SOURCE_DIR}/apps/causeway)
+file(GLOB perf_sources CONFIGURE_DEPENDS ${tool_dir}/perf/*.cpp)
+list(APPEND perf_sources
+    ${tool_dir}/interrupt.cpp ${tool_dir}/private_adapter.cpp ${tool_dir}/text.cpp)
+add_library(causeway_perf STATIC EXCLUDE_FROM_ALL ${perf_sources})
+target_include_directories(causeway_perf PUBLIC ${tool_dir})
+target_compile_definitions(causeway_perf PUBLIC CAUSEWAY_VERSION="${PROJECT_VERSION}")
+target_link_libraries(causeway_perf PUBLIC
+    causeway_headers causeway_client causeway_commit fmt::fmt nlohmann_json::nlohmann_json)
+
+# causeway_program(<target> FOLDER <folder> OUTPUT <file name> LIBRARIES <target>...)
 function(causeway_program target)
-    cmake_parse_arguments(arg "" "FOLDER;OUTPUT" "ROOMS" ${ARGN})
+    cmake_parse_arguments(arg "" "FOLDER;OUTPUT" "LIBRARIES" ${ARGN})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/apps/${arg_FOLDER}/*.cpp)
-    if(NOT sources)
-        return()
-    endif()
-    find_package(CLI11 REQUIRED)
-    find_package(fmt REQUIRED)
-    find_package(spdlog REQUIRED)
-    find_package(nlohmann_json REQUIRED)
+    list(REMOVE_ITEM sources ${perf_sources})
     add_executable(${target} ${sources})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${arg_OUTPUT})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/apps/${arg_FOLDER})
     target_compile_definitions(${target} PRIVATE CAUSEWAY_VERSION="${PROJECT_VERSION}")
-    target_link_libraries(${target} PRIVATE
-        causeway_headers CLI11::CLI11 fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json)
-    foreach(room IN LISTS arg_ROOMS)
-        if(TARGET causeway_${room})
-            target_link_libraries(${target} PRIVATE causeway_${room})
-        endif()
-    endforeach()
+    target_link_libraries(${target} PRIVATE causeway_headers
+        CLI11::CLI11 fmt::fmt spdlog::spdlog nlohmann_json::nlohmann_json ${arg_LIBRARIES})
     add_dependencies(programs ${target})
     install(TARGETS ${target} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
-causeway_program(causewayd FOLDER causewayd OUTPUT causewayd ROOMS adapter)
+causeway_program(causewayd FOLDER causewayd OUTPUT causewayd LIBRARIES causeway_adapter)
 # The library's target is called causeway; the command-line tool of that name is causeway_cli here.
-causeway_program(causeway_cli FOLDER causeway OUTPUT causeway ROOMS client)
-if(TARGET causeway_cli)
-    target_link_libraries(causeway_cli PRIVATE causeway_commit)
-endif()
+causeway_program(causeway_cli FOLDER causeway OUTPUT causeway LIBRARIES causeway_perf)
 
 # An example sees what a user of the library sees: the public headers and the shared library.
 file(GLOB examples CONFIGURE_DEPENDS

@@ -23,7 +23,11 @@ struct Outcome {
     Histogram one_way;             // ns; empty where nothing was timed one by one
     std::uint64_t messages = 0;    // moved in the timed parts
     std::uint64_t elapsed_ns = 0;  // of the timed parts
-    bool verified = false;         // all that was looked at was right
+    // Processor time in them: of the two ends, and of Plan::helper.
+    std::uint64_t initiator_cpu_ns = 0;
+    std::uint64_t responder_cpu_ns = 0;
+    std::uint64_t helper_cpu_ns = 0;
+    bool verified = false;  // all that was looked at was right
 };
 
 struct Board {

@@ -34,6 +34,27 @@ public:
     }
     void clear() noexcept { *this = Histogram(); }
 
+    // To carry one over to another program: visit(bucket, count) for each that is not empty, and
+    // the way back. What was carried over has its mean, least and most to a bucket's accuracy.
+    template<typename F>
+    void each_bucket(F&& visit) const {
+        for (std::size_t i = 0; i < buckets_.size(); ++i) {
+            if (buckets_[i] != 0)
+                visit(i, buckets_[i]);
+        }
+    }
+    // Of a bucket that there is not, nothing.
+    void add_bucket(std::size_t bucket, std::uint64_t count) noexcept {
+        if (bucket >= buckets_.size() || count == 0)
+            return;
+        const std::uint64_t value = middle_of(bucket);
+        buckets_[bucket] += count;
+        count_ += count;
+        sum_ += value * count;
+        least_ = std::min(least_, value);
+        most_ = std::max(most_, value);
+    }
+
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
     [[nodiscard]] std::uint64_t min() const noexcept { return count_ == 0 ? 0 : least_; }
     [[nodiscard]] std::uint64_t max() const noexcept { return most_; }

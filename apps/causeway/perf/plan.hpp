@@ -63,9 +63,12 @@ struct Plan {
     Touch touch = Touch::read;
     std::uint32_t buffers = 2;      // messages' places on each side, used in turn
     std::uint32_t outstanding = 1;  // messages on their way at once
+    bool in_place = false;          // what the receiver gets to see is not its own to write
     int repeat = 5;                 // samples
     Cores cores{};
-    std::string socket{};  // of the adapter
+    std::string socket{};   // of the adapter
+    double warm_up = 0.05;  // seconds, in front of every sample
+    int helper = 0;         // process that works for both ends, whose time counts too; 0: none
 
     [[nodiscard]] Flow flow() const {
         if (test == Test::latency) {
@@ -76,9 +79,17 @@ struct Plan {
         return operation == Operation::read ? Flow::pull : Flow::stream;
     }
     // Nobody is told of an Append by itself: its latency ends before anybody could read.
-    [[nodiscard]] Touch effective_touch() const {
-        return flow() == Flow::completion ? Touch::none : touch;
+    [[nodiscard]] Touch effective_touch(Touch wanted) const {
+        return flow() == Flow::completion ? Touch::none : wanted;
     }
+    [[nodiscard]] Touch effective_touch() const { return effective_touch(touch); }
+};
+
+// What one sample differs in from the others of its plan.
+struct SampleOrder {
+    Touch touch;
+    double seconds;
+    bool verify;  // new data, every byte of a lap compared; otherwise that of the sample before
 };
 
 }  // namespace causeway::perf

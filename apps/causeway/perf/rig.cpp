@@ -23,7 +23,10 @@ namespace {
 constexpr double kSetUpSeconds = 60;
 constexpr double kSlackSeconds = 60;  // of a sample, beyond what it may take
 
-enum class Command : std::uint32_t { run, quit };
+struct Command {
+    bool quit;
+    SampleOrder order;
+};
 
 struct Reply {
     ErrorCode code;
@@ -42,25 +45,27 @@ Result<std::unique_ptr<Endpoint>> make_endpoint(const Plan& plan, Role role, Sid
 }
 
 // A process of the measurement, from its pinning to the last sample.
-Result<void> live(const Plan& plan, Role role, SideChannel& control, SideChannel& side,
-                  Board& board) {
+Result<void> live(const Plan& plan, Role role, const MakeEndpoint& make, SideChannel& control,
+                  SideChannel& side, Board& board) {
     const auto& core = role == Role::initiator ? plan.cores.initiator : plan.cores.responder;
     if (core.has_value())
         CW_TRY(platform::pin_thread(*core));
-    CW_TRY_ASSIGN(const auto endpoint, make_endpoint(plan, role, side));
+    platform::calibrate_ticks();
+    CW_TRY_ASSIGN(const auto endpoint,
+                  make ? make(plan, role, side) : make_endpoint(plan, role, side));
     Workload workload(plan, role, *endpoint, side, board);
     CW_TRY(control.put(make_reply(ErrorCode::none, endpoint->executor())));
     while (true) {
         CW_TRY_ASSIGN(const Command command, control.get<Command>());
-        if (command == Command::quit)
+        if (command.quit)
             return {};
-        CW_TRY(workload.run_sample());
+        CW_TRY(workload.run_sample(command.order));
         CW_TRY(control.put(make_reply(ErrorCode::none, "")));
     }
 }
 
-[[noreturn]] void run_child(const Plan& plan, Role role, SideChannel& control, SideChannel& side,
-                            Board& board, pid_t program) {
+[[noreturn]] void run_child(const Plan& plan, Role role, const MakeEndpoint& make,
+                            SideChannel& control, SideChannel& side, Board& board, pid_t program) {
     cli::release_interrupts();
     std::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches the whole group; the program ends its children
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -68,7 +73,7 @@ Result<void> live(const Plan& plan, Role role, SideChannel& control, SideChannel
         ::_exit(1);
     Result<void> result;
     try {
-        result = live(plan, role, control, side, board);
+        result = live(plan, role, make, control, side, board);
     } catch (const std::exception& error) {
         result = fail(ErrorCode::no_memory, error.what());
     }
@@ -79,19 +84,20 @@ Result<void> live(const Plan& plan, Role role, SideChannel& control, SideChannel
 
 }  // namespace
 
-Result<Rig> Rig::start(const Plan& plan) {
+Result<Rig> Rig::start(const Plan& plan, const MakeEndpoint& make) {
     CW_TRY_ASSIGN(SharedBoard board, SharedBoard::make());
     Rig rig(plan, std::move(board));
     CW_TRY_ASSIGN(auto sides, SideChannel::make_pair());
-    CW_TRY(rig.fork_child(Role::responder, sides.first, sides.second));
-    CW_TRY(rig.fork_child(Role::initiator, sides.second, sides.first));
+    CW_TRY(rig.fork_child(Role::responder, make, sides.first, sides.second));
+    CW_TRY(rig.fork_child(Role::initiator, make, sides.second, sides.first));
     sides.first.close();  // so that each child sees the other's end
     sides.second.close();
     CW_TRY(rig.wait_for_both(kSetUpSeconds));
     return rig;
 }
 
-Result<void> Rig::fork_child(Role role, SideChannel& mine, SideChannel& theirs) {
+Result<void> Rig::fork_child(Role role, const MakeEndpoint& make, SideChannel& mine,
+                             SideChannel& theirs) {
     CW_TRY_ASSIGN(auto control, SideChannel::make_pair());
     const pid_t program = ::getpid();
     Child& made = child(role);
@@ -101,16 +107,16 @@ Result<void> Rig::fork_child(Role role, SideChannel& mine, SideChannel& theirs) 
     if (made.pid == 0) {
         control.first.close();
         theirs.close();
-        run_child(plan_, role, control.second, mine, *board_, program);
+        run_child(plan_, role, make, control.second, mine, *board_, program);
     }
     made.control = std::move(control.first);
     return {};
 }
 
-Result<const Outcome*> Rig::run_sample() {
+Result<const Outcome*> Rig::run_sample(const SampleOrder& order) {
     for (Child& each : children_)
-        CW_TRY(each.control.put(Command::run));
-    CW_TRY(wait_for_both(plan_.seconds * 12 + kSlackSeconds));
+        CW_TRY(each.control.put(Command{false, order}));
+    CW_TRY(wait_for_both(order.seconds * 12 + kSlackSeconds));
     return &board_->outcome;
 }
 
@@ -166,7 +172,7 @@ Result<void> Rig::read_reply(Role role) {
 Rig::~Rig() {
     for (Child& each : children_) {
         if (each.pid > 0)
-            (void)each.control.put(Command::quit);
+            (void)each.control.put(Command{true, {}});
     }
     // A healthy child ends at once; one that is stuck does not get more than this.
     for (Child& each : children_) {

@@ -11,25 +11,36 @@
 #include <sys/types.h>
 
 #include <array>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "base/result.hpp"
 #include "perf/board.hpp"
+#include "perf/endpoint.hpp"
 #include "perf/plan.hpp"
 #include "perf/side_channel.hpp"
 
 namespace causeway::perf {
 
+// Connects one end of the data path; each process calls it, with its role.
+using MakeEndpoint = std::function<Result<std::unique_ptr<Endpoint>>(const Plan& plan, Role role,
+                                                                     SideChannel& side)>;
+
 class Rig {
 public:
-    // Returns when both ends are connected.
-    [[nodiscard]] static Result<Rig> start(const Plan& plan);
+    // Returns when both ends are connected. Without `make`: the path of Plan::peer.
+    [[nodiscard]] static Result<Rig> start(const Plan& plan, const MakeEndpoint& make = {});
     Rig(Rig&&) noexcept = default;
     Rig& operator=(Rig&&) = delete;
     ~Rig();
 
     // Runs one sample; the outcome stays valid until the next.
-    [[nodiscard]] Result<const Outcome*> run_sample();
+    [[nodiscard]] Result<const Outcome*> run_sample(const SampleOrder& order);
+    // As the plan says.
+    [[nodiscard]] Result<const Outcome*> run_sample() {
+        return run_sample({plan_.touch, plan_.seconds, true});
+    }
 
     [[nodiscard]] const Plan& plan() const { return plan_; }
     [[nodiscard]] const std::string& executor() const { return executor_; }
@@ -45,7 +56,8 @@ private:
     };
 
     Rig(const Plan& plan, SharedBoard board) : plan_(plan), board_(std::move(board)) {}
-    [[nodiscard]] Result<void> fork_child(Role role, SideChannel& mine, SideChannel& theirs);
+    [[nodiscard]] Result<void> fork_child(Role role, const MakeEndpoint& make, SideChannel& mine,
+                                          SideChannel& theirs);
     [[nodiscard]] Result<void> wait_for_both(double seconds);
     [[nodiscard]] Result<void> read_reply(Role role);
     [[nodiscard]] Child& child(Role role) { return children_[static_cast<std::size_t>(role)]; }

@@ -1,6 +1,7 @@
 #include "perf/workload.hpp"
 
 #include <algorithm>
+#include <ctime>
 
 #include "platform/clock.hpp"
 
@@ -8,15 +9,61 @@ namespace causeway::perf {
 namespace {
 
 using platform::monotonic_ns;
+using platform::ticks;
+using platform::ticks_to_ns;
 
-constexpr std::uint64_t kWarmUp = 50'000'000;      // ns
 constexpr std::uint64_t kOvertime = 10;            // times the wanted duration, at most
 constexpr std::uint64_t kLargeMessage = 64 << 10;  // bytes; from here on each looks at the clock
-constexpr std::uint64_t kClockEvery = 64;          // smaller ones: every so many
+constexpr std::uint64_t kClockEvery = 64;          // smaller ones: every so many, a power of two
 
-std::uint32_t slot_of(std::uint64_t message, const Plan& plan) noexcept {
-    return static_cast<std::uint32_t>(message % plan.buffers);
+std::uint64_t nanoseconds_of(double seconds) noexcept {
+    return static_cast<std::uint64_t>(seconds * 1e9);
 }
+
+// The buffers in turn, without a division.
+class SlotCounter {
+public:
+    explicit SlotCounter(std::uint32_t buffers) noexcept : buffers_(buffers) {}
+    std::uint32_t take() noexcept {
+        const std::uint32_t slot = next_;
+        next_ = next_ + 1 == buffers_ ? 0 : next_ + 1;
+        return slot;
+    }
+
+private:
+    std::uint32_t buffers_;
+    std::uint32_t next_ = 0;
+};
+
+// Processor time since it was made: of this process with all its threads, and of a helper.
+class CpuClocks {
+public:
+    explicit CpuClocks(int helper) noexcept {
+        if (helper != 0)
+            has_helper_ = ::clock_getcpuclockid(helper, &helper_clock_) == 0;
+        own_start_ = now(CLOCK_PROCESS_CPUTIME_ID);
+        helper_start_ = has_helper_ ? now(helper_clock_) : 0;
+    }
+    [[nodiscard]] std::uint64_t own_ns() const noexcept {
+        return now(CLOCK_PROCESS_CPUTIME_ID) - own_start_;
+    }
+    [[nodiscard]] std::uint64_t helper_ns() const noexcept {
+        return has_helper_ ? now(helper_clock_) - helper_start_ : 0;
+    }
+
+private:
+    [[nodiscard]] static std::uint64_t now(clockid_t clock) noexcept {
+        timespec time{};
+        ::clock_gettime(clock, &time);
+        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u +
+               static_cast<std::uint64_t>(time.tv_nsec);
+    }
+
+    clockid_t helper_clock_{};
+    bool has_helper_ = false;
+    std::uint64_t own_start_ = 0;
+    std::uint64_t helper_start_ = 0;
+};
 
 }  // namespace
 
@@ -27,27 +74,29 @@ Workload::Workload(const Plan& plan, Role role, Endpoint& endpoint, SideChannel&
       side_(side),
       board_(board),
       flow_(plan.flow()),
-      inspector_(plan.size, plan.buffers) {}
+      inspector_(plan.size, plan.buffers,
+                 plan.in_place ? Inspector::Buffers::foreign : Inspector::Buffers::own) {}
 
-Result<void> Workload::run_sample() {
-    ++sample_;
-    return role_ == Role::initiator ? lead_sample() : follow_sample();
+Result<void> Workload::run_sample(const SampleOrder& order) {
+    return role_ == Role::initiator ? lead_sample(order) : follow_sample();
 }
 
-Result<void> Workload::lead_sample() {
-    Outcome& outcome = board_.outcome;
-    outcome = Outcome();
-    outcome.verified = true;
-    const auto mode =
-        plan_.effective_touch() == Touch::read ? Inspector::Mode::read : Inspector::Mode::none;
+Result<void> Workload::lead_sample(const SampleOrder& sample) {
+    if (sample.verify || sample_ == 0)
+        ++sample_;
+    const auto mode = plan_.effective_touch(sample.touch) == Touch::read ? Inspector::Mode::read
+                                                                         : Inspector::Mode::none;
     Outcome scratch{};
     scratch.verified = true;
-    CW_TRY(lead_round(mode, {.nanoseconds = kWarmUp}, scratch));
-    CW_TRY(
-        lead_round(Inspector::Mode::verify, {.messages = inspector_.verify_messages()}, scratch));
+    CW_TRY(lead_round(mode, {.nanoseconds = nanoseconds_of(plan_.warm_up)}, scratch));
+    if (sample.verify)
+        CW_TRY(lead_round(Inspector::Mode::verify, {.messages = inspector_.verify_messages()},
+                          scratch));
+    Outcome& outcome = board_.outcome;
+    outcome = Outcome();
     outcome.verified = scratch.verified;
 
-    const auto wanted = static_cast<std::uint64_t>(plan_.seconds * 1e9);
+    const std::uint64_t wanted = nanoseconds_of(sample.seconds);
     const std::uint64_t at_most = kOvertime * wanted;
     while (outcome.elapsed_ns < wanted ||
            (outcome.one_way.count() < plan_.least_operations && outcome.elapsed_ns < at_most)) {
@@ -57,9 +106,7 @@ Result<void> Workload::lead_sample() {
                 plan_.least_operations - std::min(plan_.least_operations, outcome.one_way.count()),
             .overtime_ns = at_most - outcome.elapsed_ns,
         };
-        CW_TRY_ASSIGN(const Timed timed, lead_round(mode, limits, outcome));
-        outcome.messages += timed.messages;
-        outcome.elapsed_ns += timed.elapsed_ns;
+        CW_TRY(lead_round(mode, limits, outcome));
     }
     return side_.put(Order{false, mode, seed_});
 }
@@ -95,14 +142,14 @@ Result<void> Workload::prepare(const Order& order) {
     return side_.meet();
 }
 
-Result<Workload::Timed> Workload::lead_round(Inspector::Mode mode, Limits limits,
-                                             Outcome& outcome) {
+Result<void> Workload::lead_round(Inspector::Mode mode, Limits limits, Outcome& outcome) {
     const Order order{true, mode, sample_};
     CW_TRY(side_.put(order));
     CW_TRY(prepare(order));
     limits.messages = std::min(limits.messages, endpoint_.round_limit());
 
     Result<std::uint64_t> messages(0);
+    const CpuClocks clocks(plan_.helper);
     const std::uint64_t start = monotonic_ns();
     if (flow_ == Flow::ping_pong)
         messages = lead_ping_pong(limits, outcome.one_way);
@@ -120,12 +167,18 @@ Result<Workload::Timed> Workload::lead_round(Inspector::Mode mode, Limits limits
     else
         CW_TRY(endpoint_.flush());
     CW_TRY_ASSIGN(const Report report, side_.get<Report>());
+    outcome.initiator_cpu_ns += clocks.own_ns();
+    outcome.helper_cpu_ns += clocks.helper_ns();
+    outcome.responder_cpu_ns += report.cpu_ns;
     outcome.verified = outcome.verified && report.good && inspector_.check();
-    return Timed{*messages, (flow_ == Flow::stream ? report.end_ns : own_end) - start};
+    outcome.messages += *messages;
+    outcome.elapsed_ns += (flow_ == Flow::stream ? report.end_ns : own_end) - start;
+    return {};
 }
 
 Result<Workload::Report> Workload::follow_round(const Order& order) {
     CW_TRY(prepare(order));
+    const CpuClocks clocks(0);
     if (responder_passive(order.mode))
         CW_TRY(side_.get<char>());
     else if (flow_ == Flow::ping_pong)
@@ -133,7 +186,7 @@ Result<Workload::Report> Workload::follow_round(const Order& order) {
     else
         CW_TRY(follow_stream());
     const std::uint64_t end = monotonic_ns();
-    return Report{end, inspector_.check()};
+    return Report{end, clocks.own_ns(), inspector_.check()};
 }
 
 Result<void> Workload::look_at_next() {
@@ -143,28 +196,36 @@ Result<void> Workload::look_at_next() {
 }
 
 Result<std::uint64_t> Workload::lead_ping_pong(const Limits& limits, Histogram& times) {
-    const std::uint64_t begin = monotonic_ns();
-    std::uint64_t elapsed = 0;
+    SlotCounter slot(plan_.buffers);
+    const std::uint64_t begin = ticks();
+    std::uint64_t lap_end = begin;
+    std::uint64_t lap = 0;
+    bool last = limits.last(1, 0);
     for (std::uint64_t i = 0;; ++i) {
-        const bool last = limits.last(i + 1, elapsed);
         if (last)
             board_.total.store(i + 1, std::memory_order_relaxed);  // the message carries it over
-        const std::uint64_t start = monotonic_ns();
-        CW_TRY(endpoint_.submit(slot_of(i, plan_)));
+        CW_TRY(endpoint_.submit(slot.take()));
+        if (i > 1)  // the first lap waits for a responder that is still waking up
+            times.add(ticks_to_ns(lap) / 2);
+        const bool over = last;
+        last = limits.last(i + 2, ticks_to_ns(lap_end - begin));
         CW_TRY(look_at_next());
-        const std::uint64_t end = monotonic_ns();
-        times.add((end - start) / 2);
         CW_TRY(endpoint_.release());
-        if (last)
+        const std::uint64_t now = ticks();
+        lap = now - lap_end;
+        lap_end = now;
+        if (over) {
+            times.add(ticks_to_ns(lap) / 2);
             return 2 * (i + 1);
-        elapsed = end - begin;
+        }
     }
 }
 
 Result<void> Workload::follow_ping_pong() {
+    SlotCounter slot(plan_.buffers);
     for (std::uint64_t i = 0; i < board_.total.load(std::memory_order_relaxed); ++i) {
         CW_TRY(look_at_next());
-        CW_TRY(endpoint_.submit(slot_of(i, plan_)));
+        CW_TRY(endpoint_.submit(slot.take()));
         CW_TRY(endpoint_.release());
     }
     return {};
@@ -172,40 +233,42 @@ Result<void> Workload::follow_ping_pong() {
 
 // One at a time: from posting to its completion, and for Read until the data was read.
 Result<std::uint64_t> Workload::lead_single(const Limits& limits, Histogram& times) {
-    const std::uint64_t begin = monotonic_ns();
+    SlotCounter slot(plan_.buffers);
+    const std::uint64_t begin = ticks();
     std::uint64_t elapsed = 0;
     for (std::uint64_t i = 0;; ++i) {
         const bool last = limits.last(i + 1, elapsed);
         if (last)
             board_.total.store(i + 1, std::memory_order_relaxed);
-        const std::uint64_t start = monotonic_ns();
-        CW_TRY(endpoint_.submit(slot_of(i, plan_)));
+        const std::uint64_t start = ticks();
+        CW_TRY(endpoint_.submit(slot.take()));
         if (flow_ == Flow::fetch)
             CW_TRY(look_at_next());
         else
             CW_TRY(endpoint_.complete());
-        const std::uint64_t end = monotonic_ns();
-        times.add(end - start);
+        const std::uint64_t end = ticks();
+        times.add(ticks_to_ns(end - start));
         if (flow_ == Flow::fetch)
             CW_TRY(endpoint_.release());
         if (last)
             return i + 1;
-        elapsed = end - begin;
+        elapsed = ticks_to_ns(end - begin);
     }
 }
 
 Result<std::uint64_t> Workload::lead_stream(const Limits& limits) {
-    const std::uint64_t clock_every = plan_.size >= kLargeMessage ? 1 : kClockEvery;
+    SlotCounter slot(plan_.buffers);
+    const std::uint64_t clock_mask = plan_.size >= kLargeMessage ? 0 : kClockEvery - 1;
     const std::uint64_t begin = monotonic_ns();
     for (std::uint64_t i = 0;; ++i) {
         const bool last =
             i + 1 >= limits.messages ||
-            (i % clock_every == 0 && i > 0 && monotonic_ns() - begin >= limits.nanoseconds);
+            ((i & clock_mask) == 0 && i > 0 && monotonic_ns() - begin >= limits.nanoseconds);
         if (last) {
             board_.total.store(i + 1, std::memory_order_relaxed);  // before the message itself
             endpoint_.mark_last();
         }
-        CW_TRY(endpoint_.submit(slot_of(i, plan_)));
+        CW_TRY(endpoint_.submit(slot.take()));
         if (last)
             return i + 1;
     }
@@ -220,19 +283,20 @@ Result<void> Workload::follow_stream() {
 }
 
 Result<std::uint64_t> Workload::lead_pull(const Limits& limits) {
-    const std::uint64_t clock_every = plan_.size >= kLargeMessage ? 1 : kClockEvery;
+    SlotCounter slot(plan_.buffers);
+    const std::uint64_t clock_mask = plan_.size >= kLargeMessage ? 0 : kClockEvery - 1;
     const std::uint64_t begin = monotonic_ns();
     std::uint64_t total = limits.messages;
     std::uint64_t submitted = 0;
     std::uint64_t received = 0;
     while (true) {
-        while (submitted < total && submitted - received < plan_.outstanding)
-            CW_TRY(endpoint_.submit(slot_of(submitted++, plan_)));
+        for (; submitted < total && submitted - received < plan_.outstanding; ++submitted)
+            CW_TRY(endpoint_.submit(slot.take()));
         if (received == submitted)
             return received;
         CW_TRY(look_at_next());
         CW_TRY(endpoint_.release());
-        if (++received % clock_every == 0 && monotonic_ns() - begin >= limits.nanoseconds)
+        if ((++received & clock_mask) == 0 && monotonic_ns() - begin >= limits.nanoseconds)
             total = submitted;
     }
 }

@@ -1,8 +1,9 @@
 // Workload: runs samples between two endpoints; one object in each of the two processes.
 //
-// A sample is a number of rounds: first a short one to warm up, then one in which the receiver
-// compares every byte, then timed ones until the time is up (one, unless the endpoint limits a
-// round). The initiator leads; the responder follows through the side channel.
+// A sample is a number of rounds: first a short one to warm up, then (where the order says verify)
+// one in which the receiver compares every byte, then timed ones until the time is up (one, unless
+// the endpoint limits a round). The initiator leads; the responder follows through the side
+// channel.
 //
 // Threading: one thread. Ownership: borrows the endpoint, side channel and board.
 //
@@ -10,8 +11,9 @@
 //  1. Filling and comparing buffers, making memory and talking over the side channel happen outside
 //     the timed part.
 //  2. The timed part of a stream begins before the first submit and ends, at the responder, when
-//  the
-//     last message has come and was read (both processes read the same clock).
+//     the last message has come and was read (both processes read the same clock).
+//  3. A round trip is timed from one answer to the next, so the times add up to the whole. What
+//     the initiator has to book it books while the next message is on its way.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +31,7 @@ public:
     Workload(const Plan& plan, Role role, Endpoint& endpoint, SideChannel& side, Board& board);
 
     // One sample; both roles call it. The initiator leaves the outcome on the board.
-    [[nodiscard]] Result<void> run_sample();
+    [[nodiscard]] Result<void> run_sample(const SampleOrder& order);
 
 private:
     // What the initiator tells before a round.
@@ -41,6 +43,7 @@ private:
     // What the responder tells after it.
     struct Report {
         std::uint64_t end_ns;
+        std::uint64_t cpu_ns;
         bool good;
     };
     // When the initiator ends a round.
@@ -54,14 +57,11 @@ private:
                    (elapsed >= nanoseconds && done >= least);
         }
     };
-    struct Timed {
-        std::uint64_t messages = 0;
-        std::uint64_t elapsed_ns = 0;
-    };
 
-    [[nodiscard]] Result<void> lead_sample();
+    [[nodiscard]] Result<void> lead_sample(const SampleOrder& sample);
     [[nodiscard]] Result<void> follow_sample();
-    [[nodiscard]] Result<Timed> lead_round(Inspector::Mode mode, Limits limits, Outcome& outcome);
+    // Adds to the outcome what the round took and moved.
+    [[nodiscard]] Result<void> lead_round(Inspector::Mode mode, Limits limits, Outcome& outcome);
     [[nodiscard]] Result<Report> follow_round(const Order& order);
     [[nodiscard]] Result<void> prepare(const Order& order);
 
@@ -83,8 +83,8 @@ private:
     Board& board_;
     const Flow flow_;
     Inspector inspector_;
-    std::uint64_t seed_ = 0;  // of what the buffers hold; 0: nothing yet
-    std::uint64_t sample_ = 0;
+    std::uint64_t seed_ = 0;    // of what the buffers hold; 0: nothing yet
+    std::uint64_t sample_ = 0;  // initiator: the seed of this sample
 };
 
 }  // namespace causeway::perf
