@@ -7,8 +7,6 @@ namespace {
 
 using perf::Test;
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-
 void add_causeway(std::vector<Contestant>& all) {
     for (const std::string executor : {"direct", "adapter"}) {
         for (const std::string operation : {"send", "write"}) {
@@ -18,6 +16,7 @@ void add_causeway(std::vector<Contestant>& all) {
                            .program = "bench_peer_causeway",
                            .arguments = {"--variant", operation, "--executor", executor},
                            .can_block = true,
+                           .service = Service::adapter,
                            .note = operation == "write" ? "RDMA Write with immediate" : ""});
         }
     }
@@ -65,6 +64,92 @@ void add_streams(std::vector<Contestant>& all) {
     }
 }
 
+void add_ucx(std::vector<Contestant>& all) {
+    const std::vector<std::pair<std::string, std::string>> transports{
+        {"UCX_TLS", "posix,cma,self"}, {"UCX_WARN_UNUSED_ENV_VARS", "n"}};
+    all.push_back({.id = "ucx-tag",
+                   .title = "UCX tag",
+                   .program = "bench_peer_ucx",
+                   .arguments = {"--variant", "tag"},
+                   .environment = transports,
+                   .can_block = true,
+                   .package = "libucx-dev",
+                   .note = "transports posix and cma, into posted receives"});
+    all.push_back({.id = "ucx-tag-tool",
+                   .title = "UCX tag (ucx_perftest)",
+                   .kind = Kind::tool,
+                   .program = "ucx_perftest",
+                   .arguments = {"tag"},
+                   .environment = transports,
+                   .can_read = false,
+                   .package = "ucx-utils",
+                   .note = "one buffer all the time; its bandwidth test counts what was sent"});
+    all.push_back({.id = "ucx-put",
+                   .title = "UCX put",
+                   .program = "bench_peer_ucx",
+                   .arguments = {"--variant", "put"},
+                   .environment = transports,
+                   .owns = false,
+                   .package = "libucx-dev",
+                   .note = "one-sided into memory that both map, then a number that the receiver "
+                           "looks at"});
+    all.push_back({.id = "ucx-put-tool",
+                   .title = "UCX put (ucx_perftest)",
+                   .kind = Kind::tool,
+                   .program = "ucx_perftest",
+                   .arguments = {"ucp_put"},
+                   .environment = transports,
+                   .can_read = false,
+                   .owns = false,
+                   .package = "ucx-utils",
+                   .note = "one buffer all the time; in its bandwidth test nobody is told"});
+}
+
+void add_fabric(std::vector<Contestant>& all) {
+    all.push_back({.id = "fabric",
+                   .title = "libfabric shm",
+                   .program = "bench_peer_fabric",
+                   .package = "libfabric-dev",
+                   .note = "reliable datagram endpoint, messages into posted receives"});
+    all.push_back({.id = "fabric-tool",
+                   .title = "libfabric shm (fi_pingpong)",
+                   .kind = Kind::tool,
+                   .program = "fi_pingpong",
+                   .tests = {Test::latency},
+                   .can_read = false,
+                   .package = "libfabric-bin",
+                   .note = "tells a mean instead of a median"});
+}
+
+void add_iceoryx(std::vector<Contestant>& all) {
+    const std::pair<const char*, const char*> ways[] = {{"copy", "iceoryx, copied in and out"},
+                                                        {"in-place", "iceoryx, in place"}};
+    for (const auto& [variant, title] : ways) {
+        const bool copies = variant == std::string("copy");
+        all.push_back({.id = std::string("iceoryx-") + variant,
+                       .title = title,
+                       .program = "bench_peer_iceoryx",
+                       .arguments = {"--variant", variant},
+                       .can_block = true,
+                       .owns = copies,
+                       .service = Service::roudi,
+                       .package = "libiceoryx-posh-dev",
+                       .note = copies ? "into a chunk and out of it"
+                                      : "chunks that hold the message already are published and "
+                                        "read where they lie: nothing is copied"});
+    }
+}
+
+void add_zeromq(std::vector<Contestant>& all) {
+    all.push_back({.id = "zeromq",
+                   .title = "ZeroMQ ipc",
+                   .program = "bench_peer_zeromq",
+                   .wait_in_spin = "block",
+                   .can_block = true,
+                   .package = "libzmq3-dev",
+                   .note = "blocking calls; its own thread in each process moves the data"});
+}
+
 }  // namespace
 
 std::string_view name(Kind kind) {
@@ -84,6 +169,10 @@ std::vector<Contestant> all_contestants() {
     add_causeway(all);
     add_limits(all);
     add_streams(all);
+    add_ucx(all);
+    add_fabric(all);
+    add_iceoryx(all);
+    add_zeromq(all);
     return all;
 }
 

@@ -20,6 +20,9 @@ enum class Kind {
 };
 [[nodiscard]] std::string_view name(Kind kind);
 
+// What must run beside it.
+enum class Service { none, adapter, roudi };
+
 // How the two ends wait in a group of measurements.
 enum class Waiting { spin, block };
 [[nodiscard]] std::string_view name(Waiting waiting);
@@ -40,6 +43,7 @@ struct Contestant {
     bool owns = true;         // does the receiver get the message in memory of its own?
     std::uint64_t least = 1;  // bytes of a message
     std::uint64_t most = UINT64_MAX;
+    Service service = Service::none;
     std::string package{};  // of Debian, that it needs
     std::string note{};     // for the reader of the table
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "lab/campaign.hpp"
 #include "lab/plan.hpp"
 #include "lab/report.hpp"
+#include "lab/roudi.hpp"
 #include "perf/probe.hpp"
 #include "private_adapter.hpp"
 #include "text.hpp"
@@ -124,6 +126,10 @@ Result<int> run(const Options& options) {
     const std::vector<Contestant> contestants = choose_contestants(options.peers);
     if (contestants.empty())
         return fail(ErrorCode::invalid_argument, "--peers names nobody: see --list");
+    const bool needs_roudi =
+        std::any_of(contestants.begin(), contestants.end(), [&](const Contestant& each) {
+            return each.service == Service::roudi && why_absent(each, campaign.around).empty();
+        });
     if (options.list) {
         list(contestants, campaign.around);
         return 0;
@@ -136,6 +142,13 @@ Result<int> run(const Options& options) {
         wanted.mover_cores = {*placed.mover};
     CW_TRY_ASSIGN(auto adapter, cli::PrivateAdapter::start(wanted));
     campaign.around.adapter_socket = adapter.socket();
+    std::optional<Roudi> roudi;
+    if (needs_roudi) {
+        if (auto started = Roudi::start(adapter.directory()); started.has_value())
+            roudi.emplace(std::move(*started));
+        else
+            campaign.around.without_roudi = started.error().text;
+    }
 
     Campaign measuring(campaign, contestants, make_groups(wishes), [](const std::string& line) {
         fmt::print("{}\n", line);

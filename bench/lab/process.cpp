@@ -38,7 +38,7 @@ Result<std::pair<UniqueFd, UniqueFd>> make_pipe() {
 [[noreturn]] void become(const CommandLine& command, int in, int out, int chatter, pid_t parent) {
     cli::release_interrupts();
     ::setpgid(0, 0);  // Ctrl-C reaches the laboratory, which ends its children in order
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::prctl(PR_SET_PDEATHSIG, command.death_signal);
     if (::getppid() != parent)
         ::_exit(1);
     ::dup2(in, STDIN_FILENO);
@@ -168,6 +168,21 @@ Result<nlohmann::json> Process::get_line(double seconds) {
             return fail(ErrorCode::system, json["error"].get<std::string>());
         return json;
     }
+}
+
+Result<void> Process::wait_for(const std::string& text, double seconds) {
+    const std::uint64_t deadline = monotonic_ns() + static_cast<std::uint64_t>(seconds * 1e9);
+    while (read_.find(text) == std::string::npos) {
+        CW_TRY_ASSIGN(const Read read, read_more(deadline, seconds));
+        if (read == Read::end)
+            return fail(ErrorCode::peer_gone, "it ended" + last_words());
+    }
+    return {};
+}
+
+void Process::terminate() noexcept {
+    if (pid_ > 0)
+        ::kill(pid_, SIGTERM);
 }
 
 Result<std::string> Process::read_to_end(double seconds) {

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -23,6 +24,7 @@ namespace causeway::bench {
 struct CommandLine {
     std::vector<std::string> words;                                  // the program first
     std::vector<std::pair<std::string, std::string>> environment{};  // on top of this program's
+    int death_signal = SIGKILL;  // sent to it when this program dies
 };
 
 class Process {
@@ -35,10 +37,13 @@ public:
     [[nodiscard]] Result<void> put_line(const std::string& line);
     // The next line of JSON. One with "error" is an error with that text.
     [[nodiscard]] Result<nlohmann::json> get_line(double seconds);
+    // Waits until the program has printed it.
+    [[nodiscard]] Result<void> wait_for(const std::string& text, double seconds);
     // Everything the program prints until it ends by itself.
     [[nodiscard]] Result<std::string> read_to_end(double seconds);
 
-    [[nodiscard]] pid_t pid() const { return pid_; }
+    // Asks it to end, for programs that do not look at their input.
+    void terminate() noexcept;
 
 private:
     Process() = default;

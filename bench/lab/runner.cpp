@@ -86,7 +86,7 @@ Result<std::unique_ptr<Runner>> start_runner(const Contestant& contestant, const
                                group.waiting == Waiting::spin ? contestant.wait_in_spin : "block",
                                "--cores", fmt::format("{},{}", around.sender, around.receiver),
                                "--warm-up", fmt::format("{}", around.warm_up)});
-    if (contestant.kind == Kind::causeway)
+    if (contestant.service == Service::adapter)
         words.insert(words.end(), {"--socket", around.adapter_socket});
     CW_TRY_ASSIGN(Process process, Process::start(command));
     return std::make_unique<PeerRunner>(std::move(process), group);
@@ -105,7 +105,7 @@ std::string why_absent(const Contestant& contestant, const Surroundings& around)
         return ::access((place + "/" + contestant.program).c_str(), X_OK) == 0;
     });
     if (there)
-        return "";
+        return contestant.service == Service::roudi ? around.without_roudi : "";
     const std::string built = contestant.kind == Kind::tool ? "is not installed" : "was not built";
     return contestant.program + " " + built +
            (contestant.package.empty() ? "" : " (it needs the package " + contestant.package + ")");

@@ -18,7 +18,8 @@ struct Surroundings {
     unsigned sender = 0;    // cores
     unsigned receiver = 1;
     std::string adapter_socket{};
-    double warm_up = 0.015;  // seconds, in front of a sample
+    std::string without_roudi{};  // why iceoryx's daemon does not run; empty: it does
+    double warm_up = 0.015;       // seconds, in front of a sample
 };
 
 class Runner {

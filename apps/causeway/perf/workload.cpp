@@ -132,10 +132,9 @@ Result<void> Workload::prepare(const Order& order) {
     if (order.seed != seed_) {
         seed_ = order.seed;
         for (std::uint32_t slot = 0; slot < plan_.buffers; ++slot)
-            fill_noise(endpoint_.buffer(slot), seed_of(role_, seed_), slot);
+            fill_noise(endpoint_.buffer(slot), seed_of(own_noise(), seed_), slot);
     }
-    const Role peer = role_ == Role::initiator ? Role::responder : Role::initiator;
-    inspector_.begin(order.mode, seed_of(peer, seed_));
+    inspector_.begin(order.mode, seed_of(peer_noise(), seed_));
     CW_TRY(endpoint_.begin_round());
     if (role_ == Role::initiator)
         board_.total.store(Board::kOpen, std::memory_order_relaxed);

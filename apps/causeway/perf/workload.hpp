@@ -73,6 +73,14 @@ private:
     [[nodiscard]] Result<void> follow_stream();
     [[nodiscard]] Result<void> look_at_next();
 
+    // Whose noise the two ends send. In place, where memory goes round, both send the same.
+    [[nodiscard]] Role own_noise() const noexcept {
+        return plan_.in_place ? Role::initiator : role_;
+    }
+    [[nodiscard]] Role peer_noise() const noexcept {
+        const Role peer = role_ == Role::initiator ? Role::responder : Role::initiator;
+        return plan_.in_place ? Role::initiator : peer;
+    }
     // Does the responder take part in rounds of this mode, or only wait?
     [[nodiscard]] bool responder_passive(Inspector::Mode mode) const noexcept;
 
