@@ -1,6 +1,6 @@
 #include "lab/report.hpp"
 
-#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "text.hpp"
@@ -46,10 +46,12 @@ std::vector<std::uint64_t> sizes_of(const Results& results, Test test, Waiting w
 }
 
 std::string size_text(std::uint64_t bytes) {
-    std::string text = cli::human_bytes(bytes);
-    if (const std::size_t point = text.find(".00 "); point != std::string::npos)
-        text.erase(point, 3);
-    return text;
+    static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB"};
+    std::size_t unit = 0;
+    std::uint64_t count = bytes;
+    for (; count != 0 && count % 1024 == 0 && unit + 1 < std::size(kUnits); count /= 1024)
+        ++unit;
+    return count < 1024 ? std::to_string(count) + " " + kUnits[unit] : cli::human_bytes(bytes);
 }
 
 }  // namespace causeway::bench

@@ -31,8 +31,9 @@ Result<Roudi> Roudi::start(const std::string& directory) {
         if (!file.flush())
             return fail(ErrorCode::system, path + " cannot be written");
     }
+    // Not watching its clients: while they spin, their keep-alive thread may get no core in time.
     CW_TRY_ASSIGN(Process process,
-                  Process::start({.words = {"iox-roudi", "-c", path, "-l", "warning"},
+                  Process::start({.words = {"iox-roudi", "-c", path, "-m", "off", "-l", "warning"},
                                   .death_signal = SIGTERM}));
     const auto ready = process.wait_for("RouDi is ready", kStartSeconds);
     (void)std::remove(path.c_str());
