@@ -88,8 +88,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::uint8_t settings = input.byte();
     const auto patience = static_cast<abi::Patience>(settings % 3);
     siege.context.piece = (settings & 4) != 0 ? 64 : 4096;
-    siege.context.copies =
-        copies_by_size((settings & 8) != 0 ? 0 : 8000, (settings & 16) != 0 ? 0 : 8000);
+    siege.context.copies = causeway::test::copies_by_size((settings & 8) != 0 ? 0 : 8000,
+                                                          (settings & 16) != 0 ? 0 : 8000);
     siege.reset({patience, 1000});
     while (!input.empty() && !siege.closed()) {
         const std::uint8_t op = input.byte();
