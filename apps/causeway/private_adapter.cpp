@@ -95,9 +95,20 @@ bool stop_daemon(pid_t daemon, const sigset_t& waited) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-// The keeper's life. Exit status 0: the daemon ended by itself and well.
-[[noreturn]] void keep(const std::string& directory, const std::vector<std::string>& arguments,
-                       int log, pid_t program) {
+// Makes the runtime directory and says on `answer` where it is, or why there is none ("!...").
+std::string make_and_tell(int answer) {
+    const Result<std::string> made = make_runtime_directory();
+    const std::string text = made ? *made : "!" + made.error().text;
+    const bool told = ::write(answer, text.data(), text.size()) == std::ssize(text);
+    ::close(answer);
+    if (!made || !told)
+        ::_exit(1);
+    return *made;
+}
+
+// The keeper's life. The directory is its own from the beginning, so that it goes whenever the
+// program is killed. Exit status 0: the daemon ended by itself and well.
+[[noreturn]] void keep(const AdapterOptions& options, int answer, int log, pid_t program) {
     ::setsid();
     sigset_t waited;
     sigset_t before;
@@ -107,11 +118,13 @@ bool stop_daemon(pid_t daemon, const sigset_t& waited) {
     ::sigprocmask(SIG_BLOCK, &waited, &before);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != program)
-        ::raise(SIGTERM);  // it died in between: pending, taken below
+        ::_exit(1);  // it died in between
+    std::signal(SIGPIPE, SIG_IGN);
+    const std::string directory = make_and_tell(answer);
 
     const pid_t daemon = ::fork();
     if (daemon == 0)
-        become_daemon(arguments, log, before);
+        become_daemon(daemon_arguments(directory, options), log, before);
     // Nobody's terminal or pipe is held open from here.
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         ::close(fd);
@@ -150,19 +163,38 @@ Result<PrivateAdapter> PrivateAdapter::start(const AdapterOptions& options) {
     adapter.log_.reset(::memfd_create("causewayd-log", MFD_CLOEXEC));
     if (!adapter.log_)
         return fail_errno("memfd_create", errno);
-    CW_TRY_ASSIGN(adapter.directory_, make_runtime_directory());
-    const std::vector<std::string> arguments = daemon_arguments(adapter.directory_, options);
+    int answer[2];
+    if (::pipe2(answer, O_CLOEXEC) != 0)
+        return fail_errno("pipe2", errno);
+    const platform::UniqueFd reading(answer[0]);
+    platform::UniqueFd writing(answer[1]);
     const pid_t program = ::getpid();
     adapter.keeper_ = ::fork();
-    if (adapter.keeper_ < 0) {
-        const int error = errno;
-        std::filesystem::remove(adapter.directory_);
-        return fail_errno("fork", error);
-    }
+    if (adapter.keeper_ < 0)
+        return fail_errno("fork", errno);
     if (adapter.keeper_ == 0)
-        keep(adapter.directory_, arguments, adapter.log_.get(), program);
+        keep(options, writing.get(), adapter.log_.get(), program);
+    writing.reset();
+    CW_TRY(adapter.learn_directory(reading.get()));
     CW_TRY(adapter.wait_until_ready());
     return adapter;
+}
+
+Result<void> PrivateAdapter::learn_directory(int answer) {
+    std::string text(1024, '\0');
+    std::size_t size = 0;
+    ssize_t n = 0;
+    while ((n = ::read(answer, text.data() + size, text.size() - size)) > 0 ||
+           (n < 0 && errno == EINTR))
+        size += n > 0 ? static_cast<std::size_t>(n) : 0;
+    text.resize(size);
+    if (size > 0 && text.front() == '/') {
+        directory_ = text;
+        return {};
+    }
+    ::waitpid(std::exchange(keeper_, -1), nullptr, 0);
+    return fail(ErrorCode::denied,
+                size > 0 ? text.substr(1) : "the keeper of the private adapter ended at once");
 }
 
 Result<void> PrivateAdapter::wait_until_ready() {

@@ -47,6 +47,7 @@ public:
 
 private:
     PrivateAdapter() = default;
+    [[nodiscard]] Result<void> learn_directory(int answer);
     [[nodiscard]] Result<void> wait_until_ready();
 
     std::string directory_;

@@ -50,10 +50,10 @@ TEST(QueuePairLayout, StandsAsSpecified) {
 
 TEST(QueuePairLayout, RingsFollowTheHeaderInOrder) {
     const auto at = abi::queue_pair_offsets({4, 8, 16, 32});
-    EXPECT_EQ(at.send, 192U);
-    EXPECT_EQ(at.receive, 192U + 4 * 64);
-    EXPECT_EQ(at.send_completions, 192U + 12 * 64);
-    EXPECT_EQ(at.receive_completions, 192U + 28 * 64);
+    EXPECT_EQ(at.send, 256U);
+    EXPECT_EQ(at.receive, 256U + 4 * 64);
+    EXPECT_EQ(at.send_completions, 256U + 12 * 64);
+    EXPECT_EQ(at.receive_completions, 256U + 28 * 64);
     EXPECT_EQ(at.total, 4096U);  // 192 + 60 * 64 = 4032, rounded up to pages
     const auto one_more = abi::queue_pair_offsets({4, 8, 32, 32});
     EXPECT_EQ(one_more.total, 8192U);
