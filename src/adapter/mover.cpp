@@ -145,6 +145,9 @@ void Mover::Loop::run_commands() {
         command();
         command = nullptr;  // what it held goes now, not after the others
     }
+    // Only now: what was rung for may have been added by a later command of the same batch.
+    for (const std::uint32_t session : std::exchange(opened_, {}))
+        answer(session);
 }
 
 void Mover::Loop::run() {
@@ -196,7 +199,7 @@ void Mover::Loop::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell>
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, doorbell->socket().fd(), &want);
     doorbell->waiter().announce_sleep();  // always: it is the socket that is listened to
     entry.doorbell = std::move(doorbell);
-    answer(session);  // what was rung before this
+    opened_.push_back(session);  // for what was rung before this
 }
 
 void Mover::Loop::close_session(std::uint32_t session) {

@@ -82,6 +82,7 @@ private:
 
     std::unordered_map<std::uint32_t, Session> sessions_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+    std::vector<std::uint32_t> opened_;  // sessions whose doorbells run_commands() has to look at
     std::vector<Connection*> polled_;
     std::vector<Connection*> waiting_;  // cold, with a retry time
     std::uint64_t next_connection_id_;

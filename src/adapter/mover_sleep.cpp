@@ -135,6 +135,10 @@ void Mover::Loop::look_at_doorbells(int timeout_ms) {
     looked_ns_ = now_ns_;
     std::array<epoll_event, 64> events;
     const int n = ::epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
+    // What a partition rings for was added before it was told of it; the command may still wait
+    // here, and a bit that nothing is known of would be dropped.
+    if (n > 0)
+        run_commands();
     for (int i = 0; i < n; ++i) {
         const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
         if (id == 0) {

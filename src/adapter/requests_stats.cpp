@@ -169,10 +169,22 @@ std::uint32_t published(const shm::DescriptorConsumer& ring) {
 }
 
 // On the thread of the mover that serves the end.
-void fill_from_end(const End& end, abi::QueuePairRow& row) {
+void fill_from_end(End& end, abi::QueuePairRow& row) {
     const engine::Endpoint& endpoint = end.endpoint();
     row.state = static_cast<std::uint32_t>(end.state());
     row.reason = static_cast<std::uint32_t>(end.reason());
+    if (row.executor == static_cast<std::uint32_t>(abi::Executor::direct)) {
+        // What the partition itself says: nobody else sees it.
+        const abi::Tally& tally = end.layout().tally;
+        row.outstanding = tally.waiting.load(std::memory_order_relaxed);
+        row.receives = tally.posted.load(std::memory_order_relaxed);
+        row.operations = tally.operations.load(std::memory_order_relaxed);
+        row.bytes = tally.bytes.load(std::memory_order_relaxed);
+        row.errors = tally.errors.load(std::memory_order_relaxed);
+        row.stalls = tally.stalls.load(std::memory_order_relaxed);
+        row.stall_ns = tally.stall_ns.load(std::memory_order_relaxed);
+        return;
+    }
     row.outstanding = published(endpoint.sends);
     row.receives = published(endpoint.receives);
     row.operations = endpoint.counters.operations.load();

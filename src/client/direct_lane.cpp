@@ -143,6 +143,7 @@ void DirectLane::run() noexcept {
         last_ = flow_.step(context_);
     } while (last_ == engine::Step::progress);
     from_.publish_taken_lazily();
+    tell_listings();
     if (announced_ && !waiting()) {
         announced_ = false;
         peer_layout_.attention.store(abi::attention::kPolled, std::memory_order_relaxed);
@@ -150,6 +151,21 @@ void DirectLane::run() noexcept {
     if (to_.dirty) {
         to_.dirty = false;
         tell_receiver();
+    }
+}
+
+// The adapter sees nothing of what a direct end does: the end tells it.
+void DirectLane::tell_listings() noexcept {
+    abi::Tally& tally = own_layout_.tally;
+    const engine::Counters& counters = from_.counters;
+    tally.operations.store(counters.operations.load(), std::memory_order_relaxed);
+    tally.bytes.store(counters.bytes.load(), std::memory_order_relaxed);
+    tally.errors.store(counters.errors.load(), std::memory_order_relaxed);
+    if (const std::uint64_t stalls = counters.stalls.load(); stalls != told_stalls_ || announced_) {
+        told_stalls_ = stalls;
+        tally.stalls.store(stalls, std::memory_order_relaxed);
+        tally.stall_ns.store(counters.stall_ns.load(), std::memory_order_relaxed);
+        tally.waiting.store(waiting() ? from_.sends.backlog() : 0, std::memory_order_relaxed);
     }
 }
 
@@ -188,6 +204,7 @@ void DirectLane::announce_wait() noexcept {
     if (stopped_ || !waiting() || broken())
         return;
     announced_ = true;
+    tell_listings();
     peer_layout_.attention.store(abi::attention::kWantsReceive, std::memory_order_relaxed);
 }
 

@@ -84,6 +84,7 @@ private:
     [[nodiscard]] bool peer_is_open() noexcept;
     void heed_revocations() noexcept;
     void tell_receiver() noexcept;
+    void tell_listings() noexcept;
 
     Partition& partition_;
     CompletionQueue& completions_;
@@ -96,6 +97,7 @@ private:
     bool announced_ = false;
     bool stopped_ = false;
     std::uint32_t revocations_ = 0;
+    std::uint64_t told_stalls_ = 0;
     engine::Step last_ = engine::Step::idle;
     std::shared_ptr<WakerBell> peer_bell_;
     std::shared_ptr<PeerMemory> peer_memory_;

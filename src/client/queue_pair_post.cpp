@@ -194,6 +194,7 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
                           .descriptors = static_cast<std::uint8_t>(entries)});
     note_simple(gather, entries);
     if (lane_) {
+        layout_->tally.posted.store(receive_ledger_.outstanding(), std::memory_order_relaxed);
         lane_->tell_sender();
         return ErrorCode::none;
     }

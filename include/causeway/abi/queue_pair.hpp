@@ -56,6 +56,17 @@ inline constexpr std::uint32_t kOpen = 1;  // the partition receives through it
 inline constexpr std::uint32_t kBarriers = 2;
 }  // namespace inbound
 
+// Direct: what the partition says that its sends have come to, for listings.
+struct Tally {
+    std::atomic<std::uint64_t> operations;
+    std::atomic<std::uint64_t> bytes;
+    std::atomic<std::uint64_t> errors;
+    std::atomic<std::uint64_t> stalls;
+    std::atomic<std::uint64_t> stall_ns;
+    std::atomic<std::uint32_t> waiting;  // descriptors that wait for the peer
+    std::atomic<std::uint32_t> posted;   // receives
+};
+
 struct QueuePairLayout {
     // line 0
     alignas(kCacheLine) std::uint64_t magic;
@@ -91,6 +102,7 @@ struct QueuePairLayout {
     // are one entry each with room for kMaxInline bytes: a message that travels inside its
     // completion takes one without a look at the entry.
     alignas(kCacheLine) std::atomic<std::uint64_t> simple_receives;
+    Tally tally;
 };
 
 static_assert(sizeof(QueuePairLayout) == 256);
@@ -113,6 +125,11 @@ static_assert(offsetof(QueuePairLayout, receive_completions_read) == 136);
 static_assert(offsetof(QueuePairLayout, polled) == 144);
 static_assert(offsetof(QueuePairLayout, open) == 148);
 static_assert(offsetof(QueuePairLayout, simple_receives) == 192);
+static_assert(offsetof(QueuePairLayout, tally) == 200 && sizeof(Tally) == 48);
+static_assert(offsetof(Tally, operations) == 0 && offsetof(Tally, bytes) == 8);
+static_assert(offsetof(Tally, errors) == 16 && offsetof(Tally, stalls) == 24);
+static_assert(offsetof(Tally, stall_ns) == 32 && offsetof(Tally, waiting) == 40);
+static_assert(offsetof(Tally, posted) == 44);
 
 // Sizes of the four rings, each a power of two within [kMinRingEntries, kMaxRingEntries].
 struct QueuePairShape {

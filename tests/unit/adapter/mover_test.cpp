@@ -245,6 +245,22 @@ TEST_F(MoverTest, PassesOnWhatIsRungForAtAnother) {
     }
 }
 
+// What was rung for before the mover got round to its commands is not forgotten.
+TEST_F(MoverTest, KnowsWhatIsRungForBeforeItWasAdded) {
+    for (int i = 0; i < 20; ++i) {
+        std::promise<void> release;
+        movers[0]->run([&] { release.get_future().wait(); });
+        Played a = make_end(static_cast<std::uint32_t>(1 + i % 4), 0);
+        Played b = make_end(static_cast<std::uint32_t>(1 + i % 4), 0);
+        connect(*movers[1], a, b);
+        await_cold(a);
+        b.receive();
+        a.send(5);
+        release.set_value();
+        EXPECT_EQ(b.await_receive().payload[0], 5);
+    }
+}
+
 // A partition that rings without end while the serving mover is busy fills no queue of that mover:
 // one poke is on its way at most.
 TEST_F(MoverTest, RingingWithoutEndIsOnePoke) {
