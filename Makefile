@@ -1,11 +1,13 @@
 # The front door. Each target first sees to the Debian packages that it needs (scripts/dependencies, packages.txt).
-# Variables: JOBS (parallel jobs), PREFIX and DESTDIR (make install), ARGS (passed on by make test to ctest).
+# Variables: JOBS (parallel jobs), PREFIX and DESTDIR (make install), ARGS (passed on by make test to ctest, by make bench
+# to the laboratory), QUICK=1 (make bench: few sizes).
 
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
+QUICK ?=
 FUZZ_SECONDS ?= 30
 BUILD := build
 # ON in the continuous build.
@@ -53,11 +55,11 @@ fuzz: ## fuzz every target with libFuzzer for FUZZ_SECONDS each
 	@$(call COMPILE,build-fuzz,fuzzers)
 	@scripts/run_fuzzers build-fuzz $(FUZZ_SECONDS)
 
-bench: ## build and run the benchmarks
+bench: ## measure Causeway and its peers in one run (docs/bench.md); QUICK=1 in two minutes, ARGS='--peers unix' picks
 	@scripts/dependencies build bench
 	@$(call CONFIGURE,release,-DCAUSEWAY_BENCH=ON)
 	@$(call COMPILE,$(BUILD),programs benchmarks)
-	@scripts/run_benchmarks $(BUILD)
+	@scripts/run_benchmarks $(BUILD) $(if $(QUICK),--quick) $(ARGS)
 
 install: build ## install under PREFIX (default /usr/local), into DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' --strip
@@ -76,5 +78,5 @@ clean: ## remove every build folder
 	rm -rf build build-debug build-asan build-tsan build-fuzz
 
 help: ## this list
-	@echo 'Targets of Causeway (variables: JOBS PREFIX DESTDIR ARGS FUZZ_SECONDS):'
+	@echo 'Targets of Causeway (variables: JOBS PREFIX DESTDIR ARGS FUZZ_SECONDS QUICK):'
 	@awk -F ':.*## ' '/^[a-z]+[a-z ]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -3,7 +3,9 @@
 # of an ordinary build of everything, so that the tests can try them; the others are built where their library is
 # installed and CAUSEWAY_BENCH is on.
 
+add_custom_target(laboratory)  # without other people's libraries
 add_custom_target(benchmarks)
+add_dependencies(benchmarks laboratory)
 
 add_library(causeway_peer STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/peer/peer.cpp)
 target_include_directories(causeway_peer PUBLIC ${PROJECT_SOURCE_DIR}/bench)
@@ -14,7 +16,11 @@ function(causeway_peer name)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/peers/${name}/*.cpp)
     add_executable(bench_peer_${name} ${sources})
     target_link_libraries(bench_peer_${name} PRIVATE causeway_peer ${ARGN})
-    add_dependencies(benchmarks bench_peer_${name})
+    if(ARGN)
+        add_dependencies(benchmarks bench_peer_${name})
+    else()
+        add_dependencies(laboratory bench_peer_${name})
+    endif()
 endfunction()
 
 causeway_peer(limits)
@@ -28,7 +34,7 @@ target_include_directories(causeway_lab PUBLIC ${PROJECT_SOURCE_DIR}/bench)
 target_link_libraries(causeway_lab PUBLIC causeway_perf)
 add_executable(bench_lab ${PROJECT_SOURCE_DIR}/bench/lab/main.cpp)
 target_link_libraries(bench_lab PRIVATE causeway_lab CLI11::CLI11)
-add_dependencies(benchmarks bench_lab)
+add_dependencies(laboratory bench_lab)
 
 if(CAUSEWAY_BENCH)
     find_package(PkgConfig QUIET)

@@ -1,7 +1,7 @@
 # What a build can be told. The presets and the Makefile set these; the defaults suit a plain `cmake -B build`.
 
 option(CAUSEWAY_WERROR "Treat warnings as errors (the continuous build does)" OFF)
-option(CAUSEWAY_BENCH "Build the benchmarks in bench/" OFF)
+option(CAUSEWAY_BENCH "Build the laboratory's peers that need libraries of their own (bench/peers/)" OFF)
 option(CAUSEWAY_FUZZ "Build the fuzz targets for libFuzzer (needs clang)" OFF)
 
 set(CAUSEWAY_SANITIZE "" CACHE STRING "Value for -fsanitize= (for example address,undefined)")

@@ -19,6 +19,7 @@ using perf::Touch;
 constexpr std::uint64_t kHuge = 16 << 20;  // messages of which a sample must have several
 constexpr double kHugeSeconds = 0.2;
 constexpr int kMorePasses = 3;
+constexpr int kMostFailures = 3;
 
 double load_average() {
     double load = 0;
@@ -45,6 +46,7 @@ Campaign::Campaign(CampaignOptions options, std::vector<Contestant> contestants,
     results_.groups = std::move(groups);
     results_.rounds = options_.rounds;
     results_.near_below = options_.near_below;
+    failures_.resize(results_.contestants.size());
     for (const Contestant& each : results_.contestants)
         results_.absent.push_back(why_absent(each, options_.around));
 }
@@ -108,27 +110,27 @@ bool Campaign::complete(std::size_t group) const {
 std::vector<Campaign::Place> Campaign::start_all(std::size_t group) {
     const Group& wanted = results_.groups[group];
     std::vector<Place> places;
-    std::vector<std::pair<std::size_t, std::string>> failed;
+    std::vector<std::pair<std::size_t, std::string>> out;
     for (std::size_t i = 0; i < results_.contestants.size(); ++i) {
         const Contestant& contestant = results_.contestants[i];
-        if (!results_.absent[i].empty() ||
+        if (!results_.absent[i].empty() || failures_[i] >= kMostFailures ||
             !contestant.takes_part(wanted.test, wanted.size, wanted.waiting))
             continue;
         auto runner = start_runner(contestant, wanted, options_.around);
         if (runner.has_value())
             places.push_back({i, group, std::move(*runner)});
         else
-            failed.emplace_back(i, runner.error().text);
+            out.emplace_back(i, runner.error().text);
     }
     for (Place& place : places) {
         if (const auto ready = place.runner->get_ready(); !ready.has_value()) {
             place.runner.reset();
-            failed.emplace_back(place.contestant, ready.error().text);
+            out.emplace_back(place.contestant, ready.error().text);
         }
     }
     std::erase_if(places, [](const Place& place) { return place.runner == nullptr; });
-    for (const auto& [contestant, why] : failed) {
-        tell_(fmt::format("  {}: {}", results_.contestants[contestant].title, why));
+    for (const auto& [contestant, why] : out) {
+        failed(contestant, why);
         const bool never = std::none_of(results_.cells.begin(), results_.cells.end(),
                                         [&, at = contestant](const Cell& each) {
                                             return each.contestant == at && !each.samples.empty();
@@ -189,7 +191,7 @@ Result<void> Campaign::one_sample(Place& place, Touch touch, double seconds) {
     Cell& into = cell(place.contestant, place.group, touch);
     if (!taken.has_value()) {
         into.missing = taken.error().text;
-        tell_(fmt::format("  {}: {}", results_.contestants[place.contestant].title, into.missing));
+        failed(place.contestant, into.missing);
         place.runner.reset();
         return {};
     }
@@ -199,6 +201,14 @@ Result<void> Campaign::one_sample(Place& place, Touch touch, double seconds) {
         into.missing = "the data that came was not the data sent";
     into.samples.push_back(std::move(*taken));
     return {};
+}
+
+void Campaign::failed(std::size_t contestant, const std::string& why) {
+    const std::string& title = results_.contestants[contestant].title;
+    tell_(fmt::format("  {}: {}", title, why));
+    if (++failures_[contestant] == kMostFailures)
+        results_.remarks.push_back(
+            fmt::format("{} failed {} times and was left out from then on", title, kMostFailures));
 }
 
 Result<double> Campaign::probe() {

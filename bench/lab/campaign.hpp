@@ -7,7 +7,8 @@
 //  1. While one sample runs, everybody else sleeps.
 //  2. Every sample stands between two probes. One whose probes differ is discarded and repeated,
 //     a bounded number of times.
-//  3. Who fails in a group stays out of it; the others go on.
+//  3. Who fails in a group stays out of it, who fails in several out of all others; the others go
+//     on.
 #pragma once
 
 #include <functional>
@@ -43,6 +44,7 @@ private:
     [[nodiscard]] std::vector<Place> start_all(std::size_t group);
     [[nodiscard]] Result<void> one_round(std::vector<Place>& places, int round, double seconds);
     [[nodiscard]] Result<void> one_sample(Place& place, perf::Touch touch, double seconds);
+    void failed(std::size_t contestant, const std::string& why);
     [[nodiscard]] Result<double> probe();
     [[nodiscard]] bool complete(const Cell& cell) const;
     [[nodiscard]] bool complete(std::size_t group) const;
@@ -51,6 +53,7 @@ private:
 
     CampaignOptions options_;
     Results results_;
+    std::vector<int> failures_;  // by contestant
     std::function<void(const std::string&)> tell_;
     std::uint64_t start_ns_ = 0;
     double last_probe_ = 0;  // ns; 0: none right before

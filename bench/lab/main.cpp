@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "commit.hpp"
 #include "interrupt.hpp"
 #include "lab/campaign.hpp"
 #include "lab/plan.hpp"
@@ -33,7 +34,6 @@ struct Options {
     std::string touch = "both";
     std::string cores;
     std::string output = "build/bench";
-    std::string commit;
     std::optional<int> rounds;
     std::optional<double> seconds;
     std::optional<double> budget;
@@ -157,7 +157,9 @@ Result<int> run(const Options& options) {
     CW_TRY_ASSIGN(Results results, measuring.run());
     results.date = utc_now();
     results.version = CAUSEWAY_VERSION;
-    results.commit = options.commit;
+    results.commit = cli::source_commit();
+    for (const std::string& remark : remarks_on_others())
+        results.remarks.push_back(remark);
     CW_TRY(write_reports(results, options.output));
     fmt::print("{0}/results.md, {0}/results.json, {0}/results.svg\n", options.output);
     CW_TRY(adapter.stop());
@@ -195,7 +197,6 @@ int main(int argc, char** argv) {
     app.add_option("--near-below", options.near_below,
                    "Core-to-core time in ns under which the regime is called near (default: 130)");
     app.add_option("--output", options.output, "Folder of the results (default: build/bench)");
-    app.add_option("--commit", options.commit, "Noted in the results");
     app.add_flag("--quick", options.quick, "Few sizes and short samples: under two minutes");
     app.add_flag("--list", options.list, "Who can be measured here");
     app.get_formatter()->column_width(28);

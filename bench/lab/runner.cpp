@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
@@ -72,6 +71,25 @@ private:
     const Group group_;
 };
 
+std::vector<std::string> program_folders() {
+    const char* const path = std::getenv("PATH");
+    std::istringstream folders(path != nullptr ? path : "/usr/bin");
+    std::vector<std::string> all;
+    for (std::string folder; std::getline(folders, folder, ':');)
+        all.push_back(folder);
+    return all;
+}
+
+// Its path; empty where it is in none of them.
+std::string find_file(const std::vector<std::string>& folders, const std::string& file) {
+    for (const std::string& folder : folders) {
+        std::string path = folder + "/" + file;
+        if (::access(path.c_str(), R_OK) == 0)
+            return path;
+    }
+    return "";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Runner>> start_runner(const Contestant& contestant, const Group& group,
@@ -93,22 +111,33 @@ Result<std::unique_ptr<Runner>> start_runner(const Contestant& contestant, const
 }
 
 std::string why_absent(const Contestant& contestant, const Surroundings& around) {
-    std::vector<std::string> places{around.directory};
-    if (contestant.kind == Kind::tool) {
-        places.clear();
-        const char* const path = std::getenv("PATH");
-        std::istringstream folders(path != nullptr ? path : "/usr/bin");
-        for (std::string folder; std::getline(folders, folder, ':');)
-            places.push_back(folder);
-    }
-    const bool there = std::any_of(places.begin(), places.end(), [&](const std::string& place) {
-        return ::access((place + "/" + contestant.program).c_str(), X_OK) == 0;
-    });
-    if (there)
+    const std::vector<std::string> places =
+        contestant.kind == Kind::tool ? program_folders() : std::vector{around.directory};
+    if (!find_file(places, contestant.program).empty())
         return contestant.service == Service::roudi ? around.without_roudi : "";
     const std::string built = contestant.kind == Kind::tool ? "is not installed" : "was not built";
     return contestant.program + " " + built +
            (contestant.package.empty() ? "" : " (it needs the package " + contestant.package + ")");
+}
+
+std::vector<std::string> remarks_on_others() {
+    std::vector<std::string> places = program_folders();
+    places.insert(places.end(), {"/usr/lib", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu"});
+    const std::pair<const char*, std::vector<std::string>> others[] = {
+        {"Aeron", {"aeronmd", "libaeron.so", "libaeron_client.so"}},
+        {"iceoryx2", {"iox2", "libiceoryx2_ffi.so", "libiceoryx2_ffi_c.so"}}};
+    std::vector<std::string> remarks;
+    for (const auto& [title, files] : others) {
+        std::string found;
+        for (const std::string& file : files)
+            found = found.empty() ? find_file(places, file) : found;
+        remarks.push_back(found.empty()
+                              ? fmt::format("{} is not on this machine", title)
+                              : fmt::format("{} is on this machine ({}), but the laboratory has no "
+                                            "driver for it",
+                                            title, found));
+    }
+    return remarks;
 }
 
 }  // namespace causeway::bench

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "lab/contestants.hpp"
@@ -45,5 +46,8 @@ public:
 
 // Why a contestant cannot be measured on this machine; empty if it can.
 [[nodiscard]] std::string why_absent(const Contestant& contestant, const Surroundings& around);
+
+// Of peers that Debian does not have: whether they are here all the same.
+[[nodiscard]] std::vector<std::string> remarks_on_others();
 
 }  // namespace causeway::bench

@@ -6,7 +6,7 @@ cd "$CAUSEWAY_SOURCE"
 
 limit=500
 folders=()
-for folder in include src apps; do
+for folder in include src apps bench; do
     if [ -d "$folder" ]; then folders+=("$folder"); fi
 done
 long=$(find "${folders[@]}" -type f \( -name '*.hpp' -o -name '*.cpp' -o -name '*.h' -o -name '*.c' \) -print0 |

@@ -10,16 +10,18 @@ cc=${CAUSEWAY_CC:-cc}
 flags=(-fsyntax-only -Wall -Wextra -Wpedantic -Werror -I include -I src)
 
 folders=()
-for folder in include src apps; do
+for folder in include src apps bench/lab bench/peer; do
     if [ -d "$folder" ]; then folders+=("$folder"); fi
 done
 mapfile -t headers < <(find "${folders[@]}" -name '*.hpp' | LC_ALL=C sort)
 
-# A header of a program also sees that program's own folder, as its sources do.
+# A header of a program also sees that program's own folder, as its sources do; one of the laboratory, the tool's too.
 compile() {
     local header=$1 own=() errors=$TEST_TMP/error.${1//\//-}
     if [[ $header == apps/*/* ]]; then
         own=(-I "$(cut -d / -f 1-2 <<<"$header")")
+    elif [[ $header == bench/* ]]; then
+        own=(-I bench -I apps/causeway)
     fi
     if ! printf '#include "%s"\n#include "%s"\n' "$PWD/$header" "$PWD/$header" |
         "$cxx" -std=c++20 "${flags[@]}" "${own[@]}" -x c++ - 2>"$errors"; then

@@ -77,5 +77,22 @@ TEST(Histogram, MergingIsAddingAll) {
         EXPECT_EQ(one.quantile(share), both.quantile(share));
 }
 
+TEST(Histogram, IsCarriedOverBucketByBucket) {
+    Histogram from;
+    for (const std::uint64_t value : {3u, 3u, 90u, 5000u, 1u << 30})
+        from.add(value);
+    Histogram to;
+    from.each_bucket(
+        [&](std::size_t bucket, std::uint64_t count) { to.add_bucket(bucket, count); });
+    EXPECT_EQ(to.count(), 5u);
+    EXPECT_EQ(to.min(), 3u);
+    EXPECT_EQ(to.quantile(0.4), 3u);
+    EXPECT_EQ(to.quantile(0.6), 90u);
+    EXPECT_NEAR(static_cast<double>(to.quantile(0.8)), 5000, 50);
+    EXPECT_NEAR(static_cast<double>(to.max()), 1u << 30, 1e7);
+    to.add_bucket(SIZE_MAX, 1);
+    EXPECT_EQ(to.count(), 5u);
+}
+
 }  // namespace
 }  // namespace causeway::perf
