@@ -49,8 +49,9 @@ TEST_P(Payload, AVerifierOverwritesALapAndComparesTheNext) {
             if (change && i == 4)
                 data.front() ^= std::byte{1};
             inspector.look(data);
-            if (i < kBuffers)
+            if (i < kBuffers) {
                 EXPECT_NE(data, before);
+            }
         }
         EXPECT_EQ(inspector.check(), !change);
     }
