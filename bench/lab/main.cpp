@@ -155,6 +155,8 @@ Result<int> run(const Options& options) {
         std::fflush(stdout);
     });
     CW_TRY_ASSIGN(Results results, measuring.run());
+    if (cli::interrupted() != 0)
+        return fail(ErrorCode::system, "interrupted: nothing was written");
     results.date = utc_now();
     results.version = CAUSEWAY_VERSION;
     results.commit = cli::source_commit();

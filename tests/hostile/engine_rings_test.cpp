@@ -209,7 +209,10 @@ TEST_P(EngineHostile, WritesWhileTheEngineReads) {
     std::string trouble;
     std::uint64_t broken = 0;
     std::uint64_t operations = 0;
-    for (int round = 0; (round < 20'000 || strikes.load() < 20'000) && trouble.empty(); ++round) {
+    // Until something was hit: on a busy machine the two threads may long not meet.
+    const auto unmet = [&] { return broken == 0 && strikes.load() < 50'000'000; };
+    for (int round = 0; (round < 20'000 || strikes.load() < 20'000 || unmet()) && trouble.empty();
+         ++round) {
         for (const Side side : {attacker(), honest()})
             siege.post_some(side);
         for (int i = 0; i < 4; ++i)
