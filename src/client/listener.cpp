@@ -41,7 +41,7 @@ Result<void> Listener::accept(QueuePair& pair, std::uint64_t timeout_ns) {
     EventWaiter& events = partition_->events();
     for (;;) {
         // Before the request: a connection that is wanted after its answer makes the ticket old.
-        const std::uint32_t ticket = events.ticket();
+        std::uint32_t ticket = events.ticket();
         auto accepted = pair.accept_from(id_);
         if (accepted.has_value() || accepted.error().code != ErrorCode::again || timeout_ns == 0) {
             return accepted;
@@ -56,6 +56,10 @@ Result<void> Listener::accept(QueuePair& pair, std::uint64_t timeout_ns) {
                     service_.c_str(), static_cast<unsigned long long>(timeout_ns / 1'000'000));
             }
             waited = events.wait(ticket, left);
+            // A nap without news makes tickets old, too. What comes before the next one is taken
+            // shows by its byte, or at the latest when the adapter is asked again.
+            if (waited == EventWaiter::Waited::napped)
+                ticket = events.ticket();
         }
         if (waited == EventWaiter::Waited::adapter_gone)
             partition_->note_gone();
