@@ -59,4 +59,11 @@ if(CAUSEWAY_BENCH)
     else()
         message(STATUS "Without bench_peer_iceoryx: no development files of iceoryx_posh")
     endif()
+
+    # The engine's pieces against straight copies, on the core pair of `causeway calibrate`.
+    add_executable(bench_pieces
+        ${PROJECT_SOURCE_DIR}/bench/pieces/main.cpp ${tool_dir}/calibrate/core_pair.cpp)
+    target_include_directories(bench_pieces PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(bench_pieces PRIVATE causeway_perf)
+    add_dependencies(benchmarks bench_pieces)
 endif()

@@ -19,7 +19,8 @@ namespace causeway::calibrate {
 
 inline constexpr double kSameRegime = 1.2;   // probes around a sample that differ more: discarded
 inline constexpr double kOtherRegime = 2.0;  // times the quick ones' bounce: another cache domain
-inline constexpr double kWorthIt = 1.01;     // what another kernel must gain to be named
+inline constexpr double kNextToNothing = 1.003;
+inline constexpr double kWorthIt = 1.01;  // what another kernel must gain to be named
 
 struct Score {
     double mean = 0;  // of the shares of the best kernel: 0 to 1
@@ -120,8 +121,7 @@ public:
         choose_large(plan);
         choose_nontemporal(plan);
         if (plan.nontemporal != engine::CopyKernel::cached) {
-            choose_from(plan);
-            choose_pace(plan);
+            choose_thresholds(plan);
         }
         engine::CopyPlan by_size = plan;
         by_size.slow_below = 0;
@@ -258,37 +258,30 @@ private:
         }
         plan.nontemporal_least = plan.nontemporal_from = engine::kNever;
     }
-    // By size alone, over the cells in which few buffers rotate: of those the size is what counts.
-    void choose_from(engine::CopyPlan& plan) const {
-        double most = -std::numeric_limits<double>::max();
+    // The size from which on nobody need look at the pace: the smallest that costs next to nothing,
+    // given the best that the pace can do for it. (By size alone the regime that was met most would
+    // decide, and be wrong in the other.)
+    void choose_thresholds(engine::CopyPlan& plan) const {
         std::vector<std::uint64_t> candidates = sizes();
         candidates.push_back(engine::kNever);
-        std::uint64_t chosen = engine::kNever;
-        for (auto from = candidates.rbegin(); from != candidates.rend(); ++from) {
-            double sum = 0;
-            for_each([&](std::size_t r, std::size_t c) {
-                const Cell& cell = measured_.cells[c];
-                if (cell.buffers != fewest(cell))
-                    return;
-                sum += measured_.regimes[r].share *
-                       std::log(rate(
-                           r, c,
-                           cell.size >= *from ? plan.nontemporal : plan.cached_kernel(cell.size)));
-            });
-            if (sum > most) {
-                most = sum;
-                chosen = *from;
+        std::vector<std::pair<double, engine::CopyPlan>> trials;
+        double most = -std::numeric_limits<double>::max();
+        for (const std::uint64_t from : candidates) {
+            engine::CopyPlan trial = plan;
+            trial.nontemporal_from = trial.nontemporal_least = from;
+            choose_pace(trial);
+            trials.emplace_back(log_mean(trial), trial);
+            most = std::max(most, trials.back().first);
+        }
+        for (const auto& [reached, trial] : trials) {
+            if (reached >= most - std::log(kNextToNothing)) {
+                plan = trial;
+                return;
             }
         }
-        plan.nontemporal_from = plan.nontemporal_least = chosen;
     }
-    [[nodiscard]] std::uint64_t fewest(const Cell& like) const {
-        std::uint64_t least = like.buffers;
-        for (const Cell& cell : measured_.cells) {
-            if (cell.size == like.size)
-                least = std::min(least, cell.buffers);
-        }
-        return least;
+    [[nodiscard]] double log_mean(const engine::CopyPlan& plan) const {
+        return std::log(std::max(score(plan).mean, 1e-9));
     }
     // Below which pace, and from which size on. Between two neighbouring paces every threshold does
     // the same: the widest gap is the safest.
@@ -302,7 +295,7 @@ private:
         std::sort(paces.begin(), paces.end());
         engine::CopyPlan trial = plan;
         const double least_gain = std::log(1.001);
-        double most = std::log(std::max(score(plan).mean, 1e-9)) + least_gain;
+        double most = log_mean(plan) + least_gain;
         double gap = 0;
         for (std::size_t i = 1; i < paces.size(); ++i) {
             const double middle = std::sqrt(paces[i - 1] * paces[i]);
@@ -312,7 +305,7 @@ private:
                 if (least > plan.nontemporal_from)
                     break;
                 trial.nontemporal_least = least;
-                const double reached = std::log(std::max(score(trial).mean, 1e-9));
+                const double reached = log_mean(trial);
                 const bool better = reached > most + least_gain;
                 const bool as_good = reached > most - least_gain && width > gap && gap > 0;
                 if (!better && !as_good)

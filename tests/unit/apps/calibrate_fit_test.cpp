@@ -97,7 +97,7 @@ TEST(CalibrateFit, OneOddProbeMakesNoRegime) {
 }
 
 TEST(CalibrateFit, FindsTheThresholdsOfAnOrdinaryMachine) {
-    for (const int far_ones : {0, 2}) {
+    for (const int far_ones : {0, 2, 6}) {
         SCOPED_TRACE(far_ones);
         const Fit fit = fit_of(ordinary, 3, far_ones);
         EXPECT_EQ(fit.plan.large, CopyKernel::vector_avx);
