@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "platform/clock.hpp"
+
 namespace causeway::client {
 namespace {
 
@@ -17,6 +19,7 @@ struct Kept {
             copies = {};
             copies.plan = engine::default_copy_plan();
         }
+        platform::calibrate_ticks();  // now, rather than within the first copy
     }
 };
 

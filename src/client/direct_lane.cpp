@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "client/completion_queue.hpp"
+#include "client/copies.hpp"
 #include "platform/clock.hpp"
 #include "platform/fault_guard.hpp"
 #include "platform/membarrier.hpp"
@@ -78,7 +79,7 @@ DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::
       flow_(from_, to_, queue_pair) {
     from_.number = queue_pair;
     to_.source = this;
-    context_.copies = engine::default_copy_plan();
+    context_.copies = copies().plan;
     revocations_ = own_layout_.revocations.load(std::memory_order_acquire);
 }
 
