@@ -82,7 +82,7 @@ TEST(CalibrateFit, TellsTheRegimesApart) {
     EXPECT_NEAR(both.regimes[0].bounce, kNear, 3);
     EXPECT_NEAR(both.regimes[1].bounce, kFar, 10);
     EXPECT_NEAR(both.regimes[0].share, 0.75, 0.001);
-    EXPECT_EQ(both.complete_cells(), 2 * cells.size());
+    EXPECT_EQ(both.complete_cells(), cells.size());
     EXPECT_EQ(summarize(kKernels, cells, measure(cells, ordinary, 2, 0)).regimes.size(), 1u);
     EXPECT_EQ(summarize(kKernels, cells, measure(cells, ordinary, 0, 2)).regimes.size(), 1u);
 }
@@ -170,7 +170,7 @@ TEST(CalibrateFit, BearsWithGaps) {
     }
     samples.resize(kept);
     const Measured measured = summarize(kKernels, cells, samples);
-    EXPECT_LT(measured.complete_cells(), 2 * cells.size());
+    EXPECT_LT(measured.complete_cells(), cells.size());
     const Fit fit = Fitter(measured).fit();
     EXPECT_EQ(fit.plan.nontemporal, CopyKernel::nontemporal_avx);
     EXPECT_GT(fit.score.mean, 0.95);
