@@ -49,14 +49,14 @@ Result<Inbound> make_inbound(const EndOptions& options) {
 Result<Bell> make_bell(const BellKey& key) {
     Bell bell;
     bell.key = key;
-    CW_TRY_ASSIGN(bell.waiter_page,
+    CW_TRY_ASSIGN(bell.waiter.page,
                   platform::create_memfd("causeway-bell", platform::kPage, kSeals));
-    CW_TRY_ASSIGN(auto page, platform::Mapping::map(bell.waiter_page.get(), platform::kPage));
+    CW_TRY_ASSIGN(auto page, platform::Mapping::map(bell.waiter.page.get(), platform::kPage));
     CW_TRY(page.populate_write(0, platform::kPage));
-    CW_TRY_ASSIGN(bell.waker_page, duplicate(bell.waiter_page));
+    CW_TRY_ASSIGN(bell.waker.page, duplicate(bell.waiter.page));
     CW_TRY_ASSIGN(auto ends, platform::WakeupSocket::make_pair());
-    bell.waiter_socket = ends.first.release();
-    bell.waker_socket = ends.second.release();
+    bell.waiter.socket = ends.first.release();
+    bell.waker.socket = ends.second.release();
     return bell;
 }
 

@@ -2,6 +2,10 @@
 // bells between two partitions. Once both sides have fetched theirs, the adapter holds nothing.
 //
 // Threading: make_* from any thread (they take the kernel a while), the rest on the control thread.
+//
+// Invariants:
+//  1. What a side has not fetched yet counts against the quota of the partition that is to fetch
+//     it: a partition that connects and never fetches fills nobody's quota but its own.
 #pragma once
 
 #include <cstdint>
@@ -33,16 +37,20 @@ struct BellKey {
 
 struct Bell {
     BellKey key;
-    platform::UniqueFd waiter_page;
-    platform::UniqueFd waker_page;
-    platform::UniqueFd waiter_socket;
-    platform::UniqueFd waker_socket;
 
-    // Descriptors that the adapter holds for it.
-    [[nodiscard]] std::int64_t files() const noexcept {
-        return std::int64_t{waiter_page.valid()} + waker_page.valid() + waiter_socket.valid() +
-               waker_socket.valid();
-    }
+    // What one side has not fetched yet, and the id under which it has opened the bell (0: not
+    // yet).
+    struct Side {
+        platform::UniqueFd page;
+        platform::UniqueFd socket;
+        std::uint32_t doorbell = 0;
+
+        [[nodiscard]] std::uint64_t files() const noexcept {
+            return std::uint64_t{page.valid()} + socket.valid();
+        }
+    };
+    Side waiter;
+    Side waker;
 };
 [[nodiscard]] Result<Bell> make_bell(const BellKey& key);
 

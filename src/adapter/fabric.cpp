@@ -130,15 +130,26 @@ void Fabric::look_for_holes(std::uint32_t session) {
     if (now - last < kLookPauseNs)
         return;
     last = now;
+    std::vector<std::uint32_t> pierced;
     for (const auto& [handle, region] : partition->regions) {
-        for (const RegionFile& file : region->memory.files) {
-            if (still_filled(file))
-                continue;
+        const auto& files = region->memory.files;
+        if (std::all_of(files.begin(), files.end(), still_filled))
+            continue;
+        if (!region->granted) {
             evict_(session, fmt::format("memory of its region {} was taken away (a hole was "
                                         "punched into its file)",
                                         handle));
             return;
         }
+        pierced.push_back(handle);
+    }
+    // Whoever was granted it can have done that: it costs the owner the region, not the session.
+    for (const std::uint32_t handle : pierced) {
+        log_->warn(
+            "{}: region {} was granted to a direct peer and memory of it was taken away (a "
+            "hole was punched into its file): it is deregistered",
+            partition->name, handle);
+        remove_region(*partition, handle, [] {});
     }
 }
 

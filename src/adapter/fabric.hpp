@@ -88,9 +88,13 @@ public:
     // where that failed; then both ends are closed.
     void connect_direct(std::uint32_t connector, std::uint32_t acceptor,
                         std::function<void(Result<void>)> done);
-    void drop_inbound(QueuePair& pair) noexcept;
+    // This end has fetched one of the two inbound memories.
+    void count_fetched(Partition& partition, QueuePair& pair) noexcept;
     [[nodiscard]] Bell* bell(std::uint32_t number) noexcept;
+    // For both sides: their doorbells of it are no more, and the next connection gets another.
     void forget_bell(std::uint32_t number);
+    // A completion queue has gone.
+    void forget_bells_at(std::uint32_t session, std::uint32_t completions);
     // Something that `owner` may have granted is not valid any more.
     void count_revocation(const Partition& owner);
 
@@ -150,8 +154,11 @@ private:
     void finish_end(std::uint32_t session);
     void finish_removal(std::uint32_t id);
     [[nodiscard]] Result<std::uint32_t> bell_between(const BellKey& key);
+    template<typename F>
+    void forget_bells(F&& of);
     void forget_bells_of(std::uint32_t session);
-    void give_inbound(QueuePair& pair, Inbound inbound);
+    void give_inbound(Partition& owner, QueuePair& pair, Inbound inbound);
+    void drop_inbound(QueuePair& pair) noexcept;
     [[nodiscard]] Result<void> join(QueuePair& a, QueuePair& b, Inbound inbound_a,
                                     Inbound inbound_b);
     void take_from_listener(const QueuePair& pair);

@@ -7,16 +7,36 @@
 #include "adapter/fabric.hpp"
 
 namespace causeway::adapter {
+namespace {
+
+constexpr std::uint64_t kFilesPerSide = 2;    // of a bell: page and socket
+constexpr std::uint32_t kInboundPerSide = 2;  // its own and the peer's
+
+}  // namespace
 
 Result<std::uint32_t> Fabric::bell_between(const BellKey& key) {
     for (const auto& [number, bell] : bells_) {
         if (bell.key == key)
             return number;
     }
-    CW_TRY_ASSIGN(Bell bell, make_bell(key));
-    count_files(bell.files());
+    Partition* const waiter = find(key.waiter);
+    Partition* const waker = find(key.waker);
+    if (waiter == nullptr || waker == nullptr)
+        return fail(ErrorCode::peer_gone, "the peer is leaving");
+    CW_TRY(take_files(*waiter, kFilesPerSide));
+    auto made = take_files(*waker, kFilesPerSide);
+    if (!made) {
+        give_files(*waiter, kFilesPerSide);
+        return tl::unexpected(made.error());
+    }
+    auto bell = make_bell(key);
+    if (!bell) {
+        give_files(*waiter, kFilesPerSide);
+        give_files(*waker, kFilesPerSide);
+        return tl::unexpected(bell.error());
+    }
     const std::uint32_t number = next_id(last_bell_, bells_);
-    bells_.emplace(number, std::move(bell));
+    bells_.emplace(number, std::move(*bell));
     return number;
 }
 
@@ -26,50 +46,77 @@ Bell* Fabric::bell(std::uint32_t number) noexcept {
 }
 
 void Fabric::forget_bell(std::uint32_t number) {
-    const auto found = bells_.find(number);
-    if (found == bells_.end())
+    auto node = bells_.extract(number);
+    if (node.empty())
         return;
-    count_files(-found->second.files());
-    bells_.erase(found);
+    const Bell& bell = node.mapped();
+    const auto forget = [this](std::uint32_t session, const Bell::Side& side) {
+        // Of a partition that is ending everything is given back at once.
+        Partition* const partition = find(session);
+        if (partition == nullptr)
+            return;
+        partition->doorbells.erase(side.doorbell);
+        give_files(*partition, side.files());
+    };
+    forget(bell.key.waiter, bell.waiter);
+    forget(bell.key.waker, bell.waker);
 }
 
 void Fabric::forget_bells_of(std::uint32_t session) {
+    forget_bells(
+        [session](const BellKey& key) { return key.waker == session || key.waiter == session; });
+}
+
+void Fabric::forget_bells_at(std::uint32_t session, std::uint32_t completions) {
+    forget_bells([&](const BellKey& key) {
+        return key.waiter == session && key.completions == completions;
+    });
+}
+
+template<typename F>
+void Fabric::forget_bells(F&& of) {
     for (auto it = bells_.begin(); it != bells_.end();) {
-        if (it->second.key.waker != session && it->second.key.waiter != session) {
-            ++it;
-            continue;
-        }
-        count_files(-it->second.files());
-        it = bells_.erase(it);
+        const std::uint32_t number = it->first;
+        const bool gone = of(it->second.key);
+        ++it;
+        if (gone)
+            forget_bell(number);
     }
 }
 
-void Fabric::give_inbound(QueuePair& pair, Inbound inbound) {
-    const auto owner = partitions_.find(pair.session);
+void Fabric::give_inbound(Partition& owner, QueuePair& pair, Inbound inbound) {
     pair.bytes += inbound.size;
-    if (owner != partitions_.end())
-        owner->second->usage.queue_bytes += inbound.size;
+    owner.usage.queue_bytes += inbound.size;
     pair.inbound = std::move(inbound);
-    count_files(1);
+    pair.unfetched = kInboundPerSide;
 }
 
-void Fabric::drop_inbound(QueuePair& pair) noexcept {
-    if (!pair.inbound.memory)
-        return;
-    pair.inbound.memory.reset();
-    count_files(-1);
+void Fabric::drop_inbound(QueuePair& pair) noexcept { pair.inbound.memory.reset(); }
+
+void Fabric::count_fetched(Partition& partition, QueuePair& pair) noexcept {
+    --pair.unfetched;
+    give_files(partition, 1);
+    QueuePair* const peer = queue_pair(pair.peer_id);
+    for (QueuePair* of : {&pair, peer}) {
+        if (of != nullptr && of->inbound.given_to_owner && of->inbound.given_to_peer)
+            drop_inbound(*of);
+    }
 }
 
 Result<void> Fabric::join(QueuePair& a, QueuePair& b, Inbound inbound_a, Inbound inbound_b) {
-    if (files_short()) {
-        return fail(ErrorCode::limit_reached,
-                    "the adapter has too many descriptors open for another direct connection: try "
-                    "again when other partitions have left, or raise its limit (ulimit -n)");
-    }
+    Partition* const of_a = find(a.session);
+    Partition* const of_b = find(b.session);
+    if (of_a == nullptr || of_b == nullptr)
+        return fail(ErrorCode::peer_gone, "the peer is leaving");
     CW_TRY_ASSIGN(a.bell_in, bell_between({b.session, a.session, a.completions}));
     CW_TRY_ASSIGN(b.bell_in, bell_between({a.session, b.session, b.completions}));
-    give_inbound(a, std::move(inbound_a));
-    give_inbound(b, std::move(inbound_b));
+    CW_TRY(take_files(*of_a, kInboundPerSide));
+    if (auto taken = take_files(*of_b, kInboundPerSide); !taken) {
+        give_files(*of_a, kInboundPerSide);
+        return taken;
+    }
+    give_inbound(*of_a, a, std::move(inbound_a));
+    give_inbound(*of_b, b, std::move(inbound_b));
     mover(a.end->options().mover).connect(a.end, b.end, abi::Executor::direct);
     return {};
 }

@@ -177,6 +177,7 @@ void Fabric::finish_removal(std::uint32_t id) {
         queue->second.ready_bits.give_back(options.ready_bit);
     --mover_load_[options.mover];
     partition.queue_pairs.erase(id);
+    give_files(partition, pair.unfetched);
     --partition.usage.queue_pairs;
     partition.usage.queue_bytes -= pair.bytes;
     give_mappings(1);

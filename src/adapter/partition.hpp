@@ -60,8 +60,9 @@ struct QueuePair {
     abi::Executor executor = abi::Executor::any;
     std::string peer;  // partition
     std::uint32_t peer_id = 0;
-    Inbound inbound;            // direct
-    std::uint32_t bell_in = 0;  // direct: by which the peer rings this end's completion queue
+    Inbound inbound;              // direct
+    std::uint32_t unfetched = 0;  // direct: inbound memories that this end has still to fetch
+    std::uint32_t bell_in = 0;    // direct: by which the peer rings this end's completion queue
     std::string service;
     std::string why;
     // connecting: at whose listener it waits

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapter/requests.hpp"
+#include "platform/memfd.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -48,6 +49,7 @@ Answer open_direct(Call& call) {
     }
     CW_TRY_ASSIGN(platform::UniqueFd memory, duplicate(of.inbound.memory));
     given = true;
+    call.fabric.count_fetched(*call.partition, *ends.own);
     auto reply = call.reply<abi::OpenDirectReply>();
     reply.memory_size = of.inbound.size;
     reply.receive_entries = of.end->options().shape.receive_entries;
@@ -56,8 +58,6 @@ Answer open_direct(Call& call) {
     reply.peer_ready_bit = ends.peer->end->options().ready_bit;
     reply.bell_in = ends.own->bell_in;
     reply.bell_out = ends.peer->bell_in;
-    if (of.inbound.given_to_owner && of.inbound.given_to_peer)
-        call.fabric.drop_inbound(of);
     return Reply::of(reply, std::move(memory));
 }
 
@@ -87,6 +87,10 @@ Answer resolve(Call& call) {
                                 request.part, region.memory.files.size()));
     }
     CW_TRY_ASSIGN(platform::UniqueFd memory, duplicate(region.memory.files[request.part].fd));
+    // Or its holder could seal it against being mapped by the next one to whom it is granted.
+    CW_TRY_ASSIGN(const unsigned seals, platform::memfd_seals(memory.get()));
+    if ((seals & F_SEAL_SEAL) == 0)
+        CW_TRY(platform::add_seals(memory.get(), F_SEAL_SEAL));
     region.granted = true;
     auto reply = call.reply<abi::ResolveReply>();
     reply.size = region.entry.length;

@@ -117,17 +117,18 @@ Answer open_bell(Call& call, const abi::OpenDoorbellRequest& request) {
         return fail(ErrorCode::not_found, fmt::format("partition {} has no bell {} of that side",
                                                       partition.name, request.index));
     }
-    platform::UniqueFd& page = waits ? bell->waiter_page : bell->waker_page;
-    if (!page)
+    Bell::Side& side = waits ? bell->waiter : bell->waker;
+    if (!side.page)
         return open_already("peer's");
     auto reply = call.reply<abi::OpenDoorbellReply>();
     reply.doorbell = next_id(partition.last_doorbell, partition.doorbells);
+    side.doorbell = reply.doorbell;
     DoorbellRecord record;
     record.kind = kind;
     record.bell = request.index;
     partition.doorbells.emplace(reply.doorbell, std::move(record));
-    call.fabric.count_files(-1);
-    return Reply::of(reply, std::move(page));
+    call.fabric.give_files(partition, 1);
+    return Reply::of(reply, std::move(side.page));
 }
 
 // This side's socket of a doorbell or bell, if it is still here.
@@ -137,7 +138,7 @@ platform::UniqueFd* socket_of(Fabric& fabric, DoorbellRecord& record) {
     Bell* const bell = fabric.bell(record.bell);
     if (bell == nullptr)
         return nullptr;
-    return record.kind == abi::DoorbellKind::bell_in ? &bell->waiter_socket : &bell->waker_socket;
+    return record.kind == abi::DoorbellKind::bell_in ? &bell->waiter.socket : &bell->waker.socket;
 }
 
 }  // namespace
@@ -170,7 +171,7 @@ Answer wakeup_socket(Call& call) {
                                 request.doorbell));
     }
     if (!record->doorbell)
-        call.fabric.count_files(-1);
+        call.fabric.give_files(*call.partition, 1);
     return Reply::empty(call.header, std::move(*socket));
 }
 
@@ -179,8 +180,7 @@ Answer close_doorbell(Call& call) {
     Partition& partition = *call.partition;
     CW_TRY_ASSIGN(DoorbellRecord * record, find_doorbell(partition, request));
     if (is_bell(static_cast<std::uint32_t>(record->kind))) {
-        call.fabric.forget_bell(record->bell);
-        partition.doorbells.erase(request.doorbell);
+        call.fabric.forget_bell(record->bell);  // and `record` with it
         return Reply::empty(call.header);
     }
     if (record->kind != abi::DoorbellKind::completions) {
@@ -196,6 +196,7 @@ Answer close_doorbell(Call& call) {
                                 record->ready_bits.taken(), request.doorbell));
     }
     partition.doorbells.erase(request.doorbell);
+    call.fabric.forget_bells_at(partition.session, request.doorbell);
     --partition.usage.completion_queues;
     --partition.usage.doorbells;
     call.fabric.give_files(partition, kFilesPerDoorbell);

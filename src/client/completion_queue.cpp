@@ -39,6 +39,7 @@ CompletionQueue::~CompletionQueue() {
         peers_.abandon();
         return;
     }
+    peers_.close(*partition_);
     quietly([this] { partition_->close_doorbell(bell_id_); });
 }
 

@@ -83,11 +83,17 @@ DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::
     revocations_ = own_layout_.revocations.load(std::memory_order_acquire);
 }
 
-DirectLane::~DirectLane() { completions_.remove_bell(bell_in_); }
+DirectLane::~DirectLane() {
+    if (!partition_.here())
+        return;  // a forked child, see abandon()
+    completions_.remove_bell(bell_in_);
+    partition_.release_peer_bell(std::move(peer_bell_));
+}
 
 void DirectLane::abandon() noexcept {
     (void)inbound_memory_.release();
     (void)peer_inbound_memory_.release();
+    peer_memory_->abandon();
 }
 
 void DirectLane::begin() noexcept {
@@ -128,12 +134,14 @@ void DirectLane::heed_revocations() noexcept {
     peer_memory_->forget();
 }
 
-abi::Status DirectLane::obtain(std::uint32_t handle) noexcept {
-    return peer_memory_->obtain(partition_, queue_pair_, handle);
+abi::Status DirectLane::obtain(std::uint32_t handle, engine::Claim claim) noexcept {
+    const abi::Status status = peer_memory_->obtain(partition_, queue_pair_, handle, claim);
+    peer_overdid_ = peer_overdid_ || (claim == engine::Claim::peers && peer_memory_->overdone());
+    return status;
 }
 
 void DirectLane::run() noexcept {
-    if (stopped_)
+    if (stopped_ || broken())
         return;
     if (!peer_is_open()) {
         last_ = engine::Step::waits_receive;
@@ -143,6 +151,8 @@ void DirectLane::run() noexcept {
         heed_revocations();
         last_ = flow_.step(context_);
     } while (last_ == engine::Step::progress);
+    if (peer_overdid_)
+        last_ = engine::Step::broken;
     from_.publish_taken_lazily();
     tell_listings();
     if (announced_ && !waiting()) {
@@ -194,9 +204,8 @@ bool DirectLane::can_run() noexcept {
                    flow_.deadline_ns() <= platform::monotonic_ns();
         case engine::Step::waits_lock:
         case engine::Step::progress:
+        case engine::Step::broken:  // what is left to do is to end
             return true;
-        case engine::Step::broken:
-            break;
     }
     return false;
 }

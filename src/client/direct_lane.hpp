@@ -63,7 +63,7 @@ public:
     void announce_wait() noexcept;
     // Until when it waits at most; UINT64_MAX: the peer decides.
     [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return flow_.deadline_ns(); }
-    // The peer posted what breaks the format.
+    // The peer posted what breaks the format, or claims regions that it does not have.
     [[nodiscard]] bool broken() const noexcept { return last_ == engine::Step::broken; }
     // The queue pair has ended: nothing is executed any more.
     void stop() noexcept;
@@ -80,7 +80,7 @@ private:
                std::shared_ptr<WakerBell> peer_bell, std::shared_ptr<PeerMemory> peer_memory);
     [[nodiscard]] static Result<Side> fetch(Partition& partition, std::uint32_t queue_pair,
                                             abi::DirectSide which);
-    [[nodiscard]] abi::Status obtain(std::uint32_t handle) noexcept override;
+    [[nodiscard]] abi::Status obtain(std::uint32_t handle, engine::Claim claim) noexcept override;
     [[nodiscard]] bool peer_is_open() noexcept;
     void heed_revocations() noexcept;
     void tell_receiver() noexcept;
@@ -96,6 +96,7 @@ private:
     bool peer_open_ = false;
     bool announced_ = false;
     bool stopped_ = false;
+    bool peer_overdid_ = false;  // see PeerMemory::overdone()
     std::uint32_t revocations_ = 0;
     std::uint64_t told_stalls_ = 0;
     engine::Step last_ = engine::Step::idle;

@@ -11,6 +11,11 @@
 #include "platform/memfd.hpp"
 
 namespace causeway::client {
+namespace {
+
+constexpr std::size_t kMostKeptSockets = 64;
+
+}  // namespace
 
 Result<platform::Mapping> map_handed_out(const platform::UniqueFd& memory, std::uint64_t size) {
     CW_TRY_ASSIGN(const platform::FileFacts facts, platform::file_facts(memory.get()));
@@ -45,8 +50,15 @@ Partition::Partition(ForkGuard guard, control::Channel channel, std::string sock
       socket_(std::move(socket)) {}
 
 Partition::~Partition() {
-    if (here())
+    if (here()) {
+        quietly([this] {
+            for (auto& [number, known] : peer_bells_)
+                put_away(known.bell->socket());
+        });
+        for (platform::UniqueFd& kept : kept_sockets_)
+            (void)kept.release();  // NOLINT: until the process exits, see put_away()
         return;
+    }
     // A forked child: mappings are not there (MADV_DONTFORK), and the numbers of descriptors may
     // stand for others by now.
     (void)channel_.release();  // NOLINT: given up, closing would be by number
@@ -56,6 +68,10 @@ Partition::~Partition() {
         if (mover)
             mover->abandon();
     }
+    for (auto& [number, known] : peer_bells_)
+        known.bell->abandon();
+    for (platform::UniqueFd& kept : kept_sockets_)
+        (void)kept.release();  // NOLINT: as above
 }
 
 Result<void> Partition::introduce(const std::string& name) {
@@ -126,7 +142,10 @@ Result<OpenedDoorbell> Partition::open_doorbell(abi::DoorbellKind kind, std::uin
         wanted.doorbell = reply.doorbell;
         platform::UniqueFd socket;
         CW_TRY(call_empty(wanted, &socket));
-        opened.socket = platform::WakeupSocket(std::move(socket));
+        const bool of_peer =
+            kind == abi::DoorbellKind::bell_in || kind == abi::DoorbellKind::bell_out;
+        opened.socket = of_peer ? platform::WakeupSocket::from_stranger(std::move(socket))
+                                : platform::WakeupSocket(std::move(socket));
         return opened;
     };
     auto opened = fetch();
@@ -159,34 +178,64 @@ Result<WakerBell*> Partition::mover_bell(std::uint32_t index) {
 }
 
 Result<std::shared_ptr<WakerBell>> Partition::peer_bell(std::uint32_t number) {
+    CW_TRY(may_take_sockets());
+    forget_hung_up_bells();
     const std::lock_guard lock(peers_lock_);
-    std::weak_ptr<WakerBell>& known = peer_bells_[number];
-    if (auto bell = known.lock())
-        return bell;
+    if (const auto known = peer_bells_.find(number); known != peer_bells_.end())
+        return known->second.bell;
     CW_TRY_ASSIGN(OpenedDoorbell opened, open_doorbell(abi::DoorbellKind::bell_out, number));
-    std::shared_ptr<WakerBell> bell(
-        new WakerBell(std::move(opened.page), std::move(opened.socket)),
-        [partition = weak_from_this(), number, doorbell = opened.id](WakerBell* gone) {
-            const auto still = partition.lock();
-            if (still && !still->here()) {
-                gone->abandon();
-            } else if (still) {
-                quietly([&] { still->forget_peer_bell(number, doorbell); });
-            }
-            delete gone;
-        });
-    known = bell;
+    auto bell = std::make_shared<WakerBell>(std::move(opened.page), std::move(opened.socket));
+    peer_bells_[number] = {bell, opened.id};
     return bell;
 }
 
-void Partition::forget_peer_bell(std::uint32_t number, std::uint32_t doorbell) {
+void Partition::release_peer_bell(std::shared_ptr<WakerBell> bell) noexcept {
+    quietly([&] {
+        {
+            const std::lock_guard lock(peers_lock_);
+            bell.reset();  // under the lock, as all copies of it are made
+        }
+        forget_hung_up_bells();
+    });
+}
+
+// Closes the bells of completion queues that are gone and that nobody here rings any more.
+void Partition::forget_hung_up_bells() {
+    std::vector<PeerBell> gone;
     {
         const std::lock_guard lock(peers_lock_);
-        const auto known = peer_bells_.find(number);
-        if (known != peer_bells_.end() && known->second.expired())
-            peer_bells_.erase(known);
+        for (auto it = peer_bells_.begin(); it != peer_bells_.end();) {
+            PeerBell& known = it->second;
+            if (known.bell.use_count() > 1 || !known.bell->hung_up()) {
+                ++it;
+                continue;
+            }
+            gone.push_back(std::move(known));
+            it = peer_bells_.erase(it);
+        }
     }
-    close_doorbell(doorbell);
+    for (PeerBell& known : gone) {
+        put_away(known.bell->socket());
+        close_doorbell(known.doorbell);
+    }
+}
+
+void Partition::put_away(platform::WakeupSocket& socket) {
+    platform::UniqueFd end = socket.retire();
+    if (!end)
+        return;
+    const std::lock_guard lock(peers_lock_);
+    kept_sockets_.push_back(std::move(end));
+}
+
+Result<void> Partition::may_take_sockets() {
+    const std::lock_guard lock(peers_lock_);
+    if (kept_sockets_.size() < kMostKeptSockets)
+        return {};
+    return fail_format(ErrorCode::limit_reached,
+                       "direct peers have left descriptors in %zu of their wake-up sockets: no "
+                       "more direct connections; connect by executor adapter",
+                       kept_sockets_.size());
 }
 
 }  // namespace causeway::client

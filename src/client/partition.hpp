@@ -56,6 +56,8 @@ public:
         (void)page_.release();
         (void)socket_.release().release();
     }
+    [[nodiscard]] bool hung_up() const noexcept { return socket_.hung_up(); }
+    [[nodiscard]] platform::WakeupSocket& socket() noexcept { return socket_; }
 
 private:
     platform::Mapping page_;
@@ -121,14 +123,22 @@ public:
     [[nodiscard]] Result<WakerBell*> mover_bell(std::uint32_t index);
 
     // The bell by which this partition rings a direct peer's completion queue; `number` as the
-    // adapter gave it. Shared by all that ring it, closed with the last.
+    // adapter gave it. Shared by all that ring it, and kept as long as that queue is there: the
+    // adapter names the same bell to the next connection.
     [[nodiscard]] Result<std::shared_ptr<WakerBell>> peer_bell(std::uint32_t number);
+    void release_peer_bell(std::shared_ptr<WakerBell> bell) noexcept;
+
+    // Ends a socket whose other end a peer had. Where the peer has left descriptors in it, closing
+    // it could wait for as long as the peer likes: such an end is kept until the process exits.
+    void put_away(platform::WakeupSocket& socket);
+    // limit_reached once peers have done that too often for more of their sockets to be taken.
+    [[nodiscard]] Result<void> may_take_sockets();
 
     // Held while the parts of one region are registered, which must not mix with another's.
     [[nodiscard]] std::mutex& registration_lock() noexcept { return registration_lock_; }
 
 private:
-    void forget_peer_bell(std::uint32_t number, std::uint32_t doorbell);
+    void forget_hung_up_bells();
     [[nodiscard]] Result<void> introduce(const std::string& name);
 
     template<typename T>
@@ -153,8 +163,13 @@ private:
     EventWaiter events_;
     std::mutex movers_lock_;
     std::vector<std::unique_ptr<WakerBell>> movers_;  // guarded by movers_lock_
+    struct PeerBell {
+        std::shared_ptr<WakerBell> bell;
+        std::uint32_t doorbell = 0;  // at the adapter
+    };
     std::mutex peers_lock_;
-    std::map<std::uint32_t, std::weak_ptr<WakerBell>> peer_bells_;  // guarded by peers_lock_
+    std::map<std::uint32_t, PeerBell> peer_bells_;  // by number; guarded by peers_lock_
+    std::vector<platform::UniqueFd> kept_sockets_;  // guarded by peers_lock_
 };
 
 // Maps a doorbell page or queue memory that the adapter handed out: `size` bytes, sealed.

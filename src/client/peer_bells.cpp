@@ -37,6 +37,8 @@ Result<void> PeerBells::add(Partition& partition, std::uint32_t number) {
             return {};
         }
     }
+    CW_TRY(partition.may_take_sockets());
+    forget_hung_up(partition);
     CW_TRY_ASSIGN(OpenedDoorbell opened,
                   partition.open_doorbell(abi::DoorbellKind::bell_in, number));
     auto bell = std::make_unique<Bell>();
@@ -57,9 +59,30 @@ void PeerBells::remove(Partition& partition, std::uint32_t number) noexcept {
                                     [&](const auto& bell) { return bell->number == number; });
     if (found == bells_.end() || --(*found)->shares != 0)
         return;
-    const std::uint32_t doorbell = (*found)->doorbell;
-    bells_.erase(found);  // closing its socket takes it out of the poll set
-    quietly([&] { partition.close_doorbell(doorbell); });
+    quietly([&] { forget_hung_up(partition); });
+}
+
+// Closes the bells of peers that are gone, as far as no connection has a share in them.
+void PeerBells::forget_hung_up(Partition& partition) {
+    for (std::size_t i = bells_.size(); i-- > 0;) {
+        if (bells_[i]->shares != 0 || !bells_[i]->socket.hung_up())
+            continue;
+        const auto bell = std::move(bells_[i]);
+        bells_.erase(bells_.begin() + static_cast<std::ptrdiff_t>(i));
+        end(partition, *bell);
+    }
+}
+
+void PeerBells::end(Partition& partition, Bell& bell) {
+    (void)::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, bell.socket.fd(), nullptr);
+    partition.put_away(bell.socket);
+    partition.close_doorbell(bell.doorbell);
+}
+
+void PeerBells::close(Partition& partition) noexcept {
+    auto bells = std::move(bells_);
+    for (const auto& bell : bells)
+        quietly([&] { end(partition, *bell); });
 }
 
 void PeerBells::abandon() noexcept {

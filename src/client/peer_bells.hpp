@@ -5,7 +5,9 @@
 //
 // Invariants:
 //  1. A peer can mark bits and send bytes on its own page and socket only; both are hints.
-//  2. One take() looks at kBellsPerLook pages at most, in turn, so that many peers cost a poll
+//  2. A bell stays as long as the completion queue and the peer are there, whether it has shares or
+//     not: the adapter names the same bell to the next connection with that peer.
+//  3. One take() looks at kBellsPerLook pages at most, in turn, so that many peers cost a poll
 //     little. Before a sleep all are looked at (rung()).
 #pragma once
 
@@ -36,6 +38,8 @@ public:
     // Opens the bell that the adapter knows as `number`, or takes another share in it.
     [[nodiscard]] Result<void> add(Partition& partition, std::uint32_t number);
     void remove(Partition& partition, std::uint32_t number) noexcept;
+    // The completion queue is going.
+    void close(Partition& partition) noexcept;
     // A forked child: lets everything lie.
     void abandon() noexcept;
 
@@ -69,6 +73,9 @@ private:
         platform::Mapping page;
         platform::WakeupSocket socket;
     };
+
+    void forget_hung_up(Partition& partition);
+    void end(Partition& partition, Bell& bell);
 
     platform::UniqueFd poll_;
     std::vector<std::unique_ptr<Bell>> bells_;

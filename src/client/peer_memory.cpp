@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "platform/clock.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::client {
@@ -25,19 +26,34 @@ namespace {
     return partition.call<abi::ResolveReply>(request, -1, &memory);
 }
 
+// What the adapter says of a handle it will always say: handles do not come back, and rights do not
+// change.
+[[nodiscard]] constexpr Refusal refusal_of(ErrorCode code) noexcept {
+    return code == ErrorCode::not_found || code == ErrorCode::denied ? Refusal::lasting
+                                                                     : Refusal::passing;
+}
+
 }  // namespace
 
-abi::Status PeerMemory::obtain(Partition& partition, std::uint32_t queue_pair,
-                               std::uint32_t handle) noexcept {
+abi::Status PeerMemory::obtain(Partition& partition, std::uint32_t queue_pair, std::uint32_t handle,
+                               engine::Claim claim) noexcept {
+    const bool peers = claim == engine::Claim::peers;
+    if (peers && (overdone_ || refused_.holds(handle, platform::monotonic_ns())))
+        return abi::Status::remote_access;
+    ErrorCode code = ErrorCode::no_memory;
     try {
         const auto mapped = map(partition, queue_pair, handle);
         if (mapped)
             return abi::Status::success;
-        return mapped.error().code == ErrorCode::denied ? abi::Status::denied
-                                                        : abi::Status::remote_access;
-    } catch (const std::bad_alloc&) {
-        return abi::Status::remote_access;
+        code = mapped.error().code;
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): as `code` says
     }
+    // Another connection with the same peer may still have it.
+    if (code == ErrorCode::peer_gone)
+        return abi::Status::peer_gone;
+    if (peers && !refused_.note(handle, refusal_of(code), platform::monotonic_ns()))
+        overdone_ = true;
+    return code == ErrorCode::denied ? abi::Status::denied : abi::Status::remote_access;
 }
 
 Result<void> PeerMemory::map(Partition& partition, std::uint32_t queue_pair, std::uint32_t handle) {

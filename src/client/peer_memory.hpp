@@ -8,7 +8,7 @@
 // Invariants:
 //  1. The table holds exactly what is mapped.
 //  2. Only what the adapter resolved is in it: a handle from the peer's memory leads to a question,
-//     never to an address.
+//     never to an address, and to a bounded number of questions (RefusedClaims).
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 
 #include "base/result.hpp"
 #include "client/partition.hpp"
+#include "client/refused_claims.hpp"
 #include "engine/endpoint.hpp"
 #include "engine/region_table.hpp"
 #include "platform/mapping.hpp"
@@ -28,7 +29,9 @@ public:
     [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
     // Maps the peer's region `handle`, asking on behalf of `queue_pair`.
     [[nodiscard]] abi::Status obtain(Partition& partition, std::uint32_t queue_pair,
-                                     std::uint32_t handle) noexcept;
+                                     std::uint32_t handle, engine::Claim claim) noexcept;
+    // Has the peer claimed more regions that are not there than an honest one can?
+    [[nodiscard]] bool overdone() const noexcept { return overdone_; }
     // Lets go of everything.
     void forget() noexcept;
     // A forked child: the mappings are not there.
@@ -43,6 +46,8 @@ private:
                                    std::uint32_t handle);
 
     engine::RegionTable table_;
+    RefusedClaims refused_;
+    bool overdone_ = false;
     std::vector<std::unique_ptr<Granted>> granted_;
 };
 

@@ -46,12 +46,16 @@ struct alignas(abi::kCacheLine) Counters {
     Counter mover_ns;
 };
 
+// Who named a region: the partition that executes, or its peer, in a receive.
+enum class Claim : std::uint8_t { own, peers };
+
 // Direct executor: obtains regions of the peer that are not in the table yet (Fig 12, step 1203).
 class RegionSource {
 public:
     // success: the region is in the table now. denied: its owner or the policy does not grant it.
-    // Anything else: there is no such region.
-    [[nodiscard]] virtual abi::Status obtain(std::uint32_t handle) noexcept = 0;
+    // peer_gone: nobody is there any more who could. Anything else: there is no such region. A peer
+    // can claim without end: what that costs is for the source to bound.
+    [[nodiscard]] virtual abi::Status obtain(std::uint32_t handle, Claim claim) noexcept = 0;
 
 protected:
     ~RegionSource() = default;

@@ -71,7 +71,8 @@ Step Flow::acquire(const StepContext& context) noexcept {
     if (is(Opcode::write) || is(Opcode::read)) {
         const std::uint32_t right =
             is(Opcode::write) ? abi::right::kRemoteWrite : abi::right::kRemoteRead;
-        const Status reached = reach(Side::remote(*to_.regions, work_.remote, work_.length, right));
+        const Status reached =
+            reach(Side::remote(*to_.regions, work_.remote, work_.length, right), Claim::own);
         if (reached != Status::success)
             return finish(reached);
     }
@@ -93,15 +94,16 @@ Step Flow::acquire(const StepContext& context) noexcept {
 }
 
 // Is all of the peer's side within regions that are known here, or can be obtained?
-Status Flow::reach(const Side& side) noexcept {
+Status Flow::reach(const Side& side, Claim claim) noexcept {
     if (side.check())
         return Status::success;
     if (to_.source == nullptr)
         return Status::remote_access;
     Status refused = Status::remote_access;
     side.each_unknown([&](std::uint32_t handle) {
-        if (to_.source->obtain(handle) == Status::denied)
-            refused = Status::denied;
+        const Status why = to_.source->obtain(handle, claim);
+        if (why == Status::denied || why == Status::peer_gone)
+            refused = why;
     });
     return side.check() ? Status::success : refused;
 }
@@ -147,10 +149,10 @@ Step Flow::acquire_append() noexcept {
     Region* region = append_target();
     if (region == nullptr) {
         const Status reached =
-            reach(Side::remote(*to_.regions, work_.remote, 0, abi::right::kAppend));
+            reach(Side::remote(*to_.regions, work_.remote, 0, abi::right::kAppend), Claim::own);
         region = append_target();
         if (region == nullptr)
-            return finish(reached == Status::denied ? reached : Status::remote_access);
+            return finish(reached == Status::success ? Status::remote_access : reached);
     }
     if ((region->rights & abi::right::kExportable) != 0)
         return reserve_record(*region);

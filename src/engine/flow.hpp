@@ -84,7 +84,7 @@ private:
     void complete_receiver(abi::Status status) noexcept;
     void complete_sender(abi::Status status) noexcept;
     [[nodiscard]] bool needs_receive() const noexcept;
-    [[nodiscard]] abi::Status reach(const Side& side) noexcept;
+    [[nodiscard]] abi::Status reach(const Side& side, Claim claim) noexcept;
     [[nodiscard]] std::uint64_t now() noexcept;
     [[nodiscard]] bool is(abi::Opcode opcode) const noexcept {
         return work_.control.opcode == static_cast<std::uint8_t>(opcode);

@@ -63,7 +63,9 @@ Step Flow::start_move(const StepContext& context) noexcept {
         case Opcode::send:
             source_ = list;
             target_ = Side::local(theirs, receive_.list.data(), receive_.segments);
-            if (reach(target_) != Status::success) {
+            if (const Status reached = reach(target_, Claim::peers); reached != Status::success) {
+                if (reached == Status::peer_gone)
+                    return finish(reached);
                 return finish_receiver_fault(Status::local_protection, Status::remote_access);
             }
             break;

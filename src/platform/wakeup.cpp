@@ -37,14 +37,37 @@ Result<std::pair<WakeupSocket, WakeupSocket>> WakeupSocket::make_pair() {
             return fail_errno("make the send buffer of a wake-up socket small", errno);
         }
     }
+    return std::pair(from_stranger(std::move(ends.first)), from_stranger(std::move(ends.second)));
+}
+
+WakeupSocket WakeupSocket::from_stranger(UniqueFd end) noexcept {
+    WakeupSocket socket(std::move(end));
     // Since Linux 6.16 the kernel refuses descriptors at the sender's door.
     const int none = 0;
-    std::pair both(WakeupSocket(std::move(ends.first)), WakeupSocket(std::move(ends.second)));
-    for (WakeupSocket* end : {&both.first, &both.second}) {
-        end->may_bring_descriptors_ =
-            ::setsockopt(end->fd(), SOL_SOCKET, kPassRights, &none, sizeof none) != 0;
+    socket.may_bring_descriptors_ =
+        ::setsockopt(socket.fd(), SOL_SOCKET, kPassRights, &none, sizeof none) != 0;
+    return socket;
+}
+
+UniqueFd WakeupSocket::retire() noexcept {
+    UniqueFd end = std::move(end_);
+    if (!may_bring_descriptors_ || !end)
+        return {};
+    // From here on nothing comes any more; what is there is taken, up to the first descriptor.
+    (void)::shutdown(end.get(), SHUT_RDWR);
+    for (;;) {
+        if (descriptor_waits(end.get()))
+            return end;
+        char byte = 0;
+        const ssize_t size = ::recv(end.get(), &byte, 1, MSG_DONTWAIT);
+        if (size == 0 || (size < 0 && errno != EINTR))
+            return {};
     }
-    return both;
+}
+
+bool WakeupSocket::hung_up() const noexcept {
+    pollfd look{.fd = end_.get(), .events = 0, .revents = 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 bool WakeupSocket::may_hold_descriptors() const noexcept {

@@ -10,8 +10,8 @@
 //     pending, which is as good as another one.
 //  3. Whatever a peer sends into its end, drain() takes a bounded amount, and descriptors that come
 //     along never enter this process. Nor are they dropped by drain(): the last reference to a file
-//     may take its time to go (a socket that lingers). Of an end from make_pair() the kernel keeps
-//     them away, or else who sends one counts as gone.
+//     may take its time to go (a socket that lingers). Of an end from make_pair() or
+//     from_stranger() the kernel keeps them away, or else who sends one counts as gone.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +33,8 @@ public:
     explicit WakeupSocket(UniqueFd end) noexcept : end_(std::move(end)) {}
 
     [[nodiscard]] static Result<std::pair<WakeupSocket, WakeupSocket>> make_pair();
+    // An end that was handed over, where the holder of the other one is not to be believed.
+    [[nodiscard]] static WakeupSocket from_stranger(UniqueFd end) noexcept;
 
     Notified notify() noexcept;
     Drained drain() noexcept;
@@ -43,6 +45,11 @@ public:
     // Could closing this end, on a kernel that does not keep descriptors away, drop some that were
     // sent and never taken? Then close it where waiting does no harm.
     [[nodiscard]] bool may_hold_descriptors() const noexcept;
+    // Ends it for both sides. Returns the end itself where descriptors that were sent and never
+    // taken still stand in it: closing it would wait for those.
+    [[nodiscard]] UniqueFd retire() noexcept;
+    // Has the other end been closed, or shut down?
+    [[nodiscard]] bool hung_up() const noexcept;
 
     // For poll and epoll: readable = woken. Nobody but this object may read it.
     [[nodiscard]] int fd() const noexcept { return end_.get(); }

@@ -2,17 +2,15 @@
 // peer hears of each of its own exactly once, its name is free at once, and nothing of it remains.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <causeway/causeway.hpp>
 #include <cstring>
-#include <functional>
 #include <vector>
 
 #include "platform/clock.hpp"
 #include "support/live_adapter.hpp"
+#include "support/mortal.hpp"
 #include "support/random.hpp"
 
 namespace causeway::test {
@@ -22,43 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kLarge = 1 << 20;
 constexpr std::uint64_t kWatchdog = 60'000'000'000;
-
-// A process that lives as `life` says until it is killed.
-class Mortal {
-public:
-    explicit Mortal(const std::function<void()>& life) {
-        pid_ = ::fork();
-        if (pid_ != 0)
-            return;
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        try {
-            life();
-        } catch (const std::exception& error) {
-            std::fprintf(stderr, "partition: %s\n", error.what());
-            ::_exit(1);
-        }
-        ::_exit(0);
-    }
-    Mortal(const Mortal&) = delete;
-    Mortal& operator=(const Mortal&) = delete;
-    ~Mortal() { (void)kill(); }
-    // Kills and reaps; whether it lived until then.
-    bool kill() {
-        if (pid_ <= 0)
-            return false;
-        ::kill(pid_, SIGKILL);
-        return reap() == 128 + SIGKILL;
-    }
-    int reap() {
-        int status = 0;
-        ::waitpid(pid_, &status, 0);
-        pid_ = -1;
-        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    }
-
-private:
-    pid_t pid_ = -1;
-};
 
 // The victim: connects to the survivor, tells it a region, and then posts whatever there is room
 // for.

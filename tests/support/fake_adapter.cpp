@@ -97,6 +97,20 @@ bool FakeEnd::take_receive(abi::Descriptor& out, std::uint32_t& slot) {
     return true;
 }
 
+FakeGrant::FakeGrant(std::uint64_t size, std::uint32_t rights) {
+    for (std::uint64_t at = 0; at < size; at += abi::kRegionPart) {
+        const std::uint64_t length = std::min(abi::kRegionPart, size - at);
+        parts.push_back(
+            platform::create_memfd("fake-region", length, platform::kSizeSeals).value());
+    }
+    terms.size = size;
+    terms.address = 0x10000;
+    terms.generation = 7;
+    terms.rights = rights;
+    terms.parts = static_cast<std::uint32_t>(parts.size());
+    terms.network_id = 3;
+}
+
 FakeAdapter::FakeAdapter()
     : listener_(platform::listen_at(directory_ / "fabric.sock", 0600).value()),
       stop_(::eventfd(0, EFD_CLOEXEC)),
@@ -127,6 +141,23 @@ std::shared_ptr<FakeBell> FakeAdapter::events() {
 std::shared_ptr<FakeBell> FakeAdapter::mover_bell() {
     const std::lock_guard lock(lock_);
     return mover_;
+}
+
+std::shared_ptr<FakeBell> FakeAdapter::peer_bell(abi::DoorbellKind kind, std::uint32_t number) {
+    const std::lock_guard lock(lock_);
+    const auto found = peer_bells_.find({kind, number});
+    return found == peer_bells_.end() ? nullptr : found->second;
+}
+
+void FakeAdapter::grant(std::uint32_t handle, FakeGrant grant) {
+    const std::lock_guard lock(lock_);
+    refused_grants_.erase(handle);
+    grants_[handle] = std::move(grant);
+}
+
+void FakeAdapter::refuse_grant(std::uint32_t handle, abi::Error error) {
+    const std::lock_guard lock(lock_);
+    refused_grants_[handle] = error;
 }
 
 void FakeAdapter::want_connection() {
@@ -232,9 +263,10 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
         case abi::Request::close_listener:
         case abi::Request::disconnect:
             return control::reply_empty(fd, request.header);
+        case abi::Request::resolve:
+            return answer_resolve(session, request);
         case abi::Request::stats:
         case abi::Request::open_direct:
-        case abi::Request::resolve:
             break;
     }
     return fail(ErrorCode::unsupported, "not played by the test");
@@ -250,6 +282,8 @@ Result<void> FakeAdapter::answer_doorbell(Session& session, control::IncomingReq
             events_ = bell;
         if (bell->kind == abi::DoorbellKind::mover)
             mover_ = bell;
+        if (bell->kind >= abi::DoorbellKind::bell_in)
+            peer_bells_[{bell->kind, asked.index}] = bell;
         auto reply = control::make_reply<abi::OpenDoorbellReply>(request.header);
         reply.doorbell = static_cast<std::uint32_t>(session.bells.size());
         session.bells.push_back(bell);
@@ -294,6 +328,19 @@ Result<void> FakeAdapter::answer_queue_pair(Session& session, control::IncomingR
     CW_TRY(store_text(reply.peer, "somebody"));
     ends_.at(asked.queue_pair)->set_state(abi::QueuePairState::connected);
     return control::reply(fd, reply);
+}
+
+Result<void> FakeAdapter::answer_resolve(Session& session, control::IncomingRequest& request) {
+    CW_TRY_ASSIGN(const auto asked, control::parse<abi::ResolveRequest>(request.bytes));
+    if (const auto refused = refused_grants_.find(asked.handle); refused != refused_grants_.end())
+        return fail(refused->second, "the test wants this grant to be refused");
+    const auto found = grants_.find(asked.handle);
+    if (found == grants_.end())
+        return fail(ErrorCode::not_found, "no such region");
+    auto reply = found->second.terms;
+    reply.header = control::make_reply<abi::ResolveReply>(request.header).header;
+    return control::reply(session.connection.get(), reply,
+                          found->second.parts.at(asked.part).get());
 }
 
 }  // namespace causeway::test

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "control/server.hpp"
@@ -83,6 +84,15 @@ public:
     abi::Executor executor = abi::Executor::adapter;
 };
 
+// A region that a direct peer of the partition grants, in parts as abi/control.hpp says.
+struct FakeGrant {
+    FakeGrant() = default;
+    FakeGrant(std::uint64_t size, std::uint32_t rights);
+
+    abi::ResolveReply terms{};  // its header is not used
+    std::vector<platform::UniqueFd> parts;
+};
+
 class FakeAdapter {
 public:
     FakeAdapter();
@@ -98,8 +108,13 @@ public:
     [[nodiscard]] std::shared_ptr<FakeEnd> end(std::size_t index);
     [[nodiscard]] std::shared_ptr<FakeBell> events();
     [[nodiscard]] std::shared_ptr<FakeBell> mover_bell();  // null: was not opened
+    // A bell between direct peers that was opened under this number; null: was not.
+    [[nodiscard]] std::shared_ptr<FakeBell> peer_bell(abi::DoorbellKind kind, std::uint32_t number);
     // A connection that a later accept takes; rings the event.
     void want_connection();
+    // What a resolve of `handle` is answered with from now on; without: not_found.
+    void grant(std::uint32_t handle, FakeGrant grant);
+    void refuse_grant(std::uint32_t handle, abi::Error error);
     // Requests of one type so far.
     [[nodiscard]] int count(abi::Request type);
     [[nodiscard]] std::vector<abi::RegisterRequest> registered();
@@ -123,6 +138,7 @@ private:
     [[nodiscard]] Result<void> answer_doorbell(Session& session, control::IncomingRequest& request);
     [[nodiscard]] Result<void> answer_queue_pair(Session& session,
                                                  control::IncomingRequest& request);
+    [[nodiscard]] Result<void> answer_resolve(Session& session, control::IncomingRequest& request);
 
     TempDirectory directory_;
     platform::UniqueFd listener_;
@@ -134,6 +150,9 @@ private:
     std::shared_ptr<FakeBell> mover_;
     std::map<std::uint16_t, int> counts_;
     std::vector<abi::RegisterRequest> registered_;
+    std::map<std::pair<abi::DoorbellKind, std::uint32_t>, std::shared_ptr<FakeBell>> peer_bells_;
+    std::map<std::uint32_t, FakeGrant> grants_;
+    std::map<std::uint32_t, abi::Error> refused_grants_;
     int wanted_ = 0;
     std::thread thread_;
 };

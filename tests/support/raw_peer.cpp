@@ -108,9 +108,10 @@ RawPair RawPeer::create_pair(const abi::QueuePairShape& shape, abi::Patience pat
     return pair;
 }
 
-bool RawPeer::connect(RawPair& pair, const std::string& target) {
+bool RawPeer::connect(RawPair& pair, const std::string& target, abi::Executor executor) {
     auto request = control::make<abi::ConnectRequest>(abi::Request::connect);
     request.queue_pair = pair.reply.queue_pair;
+    request.executor = static_cast<std::uint32_t>(executor);
     must(store_text(request.target, target));
     (void)must(channel_.call<abi::ConnectReply>(request));
     for (int i = 0; i < 30'000; ++i) {
@@ -131,10 +132,11 @@ std::uint32_t RawPeer::listen(const std::string& service) {
     return must(channel_.call<abi::ListenReply>(request)).listener;
 }
 
-bool RawPeer::accept(std::uint32_t listener, RawPair& pair) {
+bool RawPeer::accept(std::uint32_t listener, RawPair& pair, abi::Executor executor) {
     auto request = control::make<abi::AcceptRequest>(abi::Request::accept);
     request.listener = listener;
     request.queue_pair = pair.reply.queue_pair;
+    request.executor = static_cast<std::uint32_t>(executor);
     const auto reply = channel_.call<abi::AcceptReply>(request);
     if (!reply.has_value() && reply.error().code != ErrorCode::again)
         throw std::runtime_error(reply.error().text);
@@ -144,6 +146,23 @@ bool RawPeer::accept(std::uint32_t listener, RawPair& pair) {
 void RawPeer::disconnect(const RawPair& pair) {
     auto request = control::make<abi::DisconnectRequest>(abi::Request::disconnect);
     request.queue_pair = pair.reply.queue_pair;
+    must(channel_.call_empty(request));
+}
+
+std::shared_ptr<RawBell> RawPeer::peer_bell(abi::DoorbellKind kind, std::uint32_t number) {
+    std::shared_ptr<RawBell>& bell = peer_bells_[number];
+    if (!bell)
+        bell = std::make_shared<RawBell>(open_bell(kind, number));
+    return bell;
+}
+
+void RawPeer::close_peer_bell(std::uint32_t number) {
+    const auto found = peer_bells_.find(number);
+    if (found == peer_bells_.end())
+        return;
+    auto request = control::make<abi::DoorbellRequest>(abi::Request::close_doorbell);
+    request.doorbell = found->second->id;
+    peer_bells_.erase(found);
     must(channel_.call_empty(request));
 }
 

@@ -10,6 +10,8 @@
 #include <causeway/abi/control.hpp>
 #include <causeway/abi/doorbell.hpp>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -79,10 +81,15 @@ public:
     [[nodiscard]] RawPair create_pair(const abi::QueuePairShape& shape,
                                       abi::Patience patience = abi::Patience::error);
     // Connects and waits until the other side has accepted or refused; true if connected.
-    bool connect(RawPair& pair, const std::string& target);
+    bool connect(RawPair& pair, const std::string& target,
+                 abi::Executor executor = abi::Executor::any);
     [[nodiscard]] std::uint32_t listen(const std::string& service);
-    bool accept(std::uint32_t listener, RawPair& pair);
+    bool accept(std::uint32_t listener, RawPair& pair, abi::Executor executor = abi::Executor::any);
     void disconnect(const RawPair& pair);
+
+    // Executor direct: opened once under each number, and kept.
+    [[nodiscard]] std::shared_ptr<RawBell> peer_bell(abi::DoorbellKind kind, std::uint32_t number);
+    void close_peer_bell(std::uint32_t number);
 
     // Rings the mover for `pair`, whether it wants to be rung or not.
     void ring(const RawPair& pair);
@@ -99,6 +106,7 @@ private:
     RawBell completions_;
     RawBell events_;
     RawBell mover_;
+    std::map<std::uint32_t, std::shared_ptr<RawBell>> peer_bells_;
 };
 
 // A descriptor with everything else zero; the ring fills in the phase.

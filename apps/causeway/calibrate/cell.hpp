@@ -68,9 +68,9 @@ struct Measured {
     [[nodiscard]] std::size_t complete_cells() const {
         std::size_t count = 0;
         for (std::size_t cell = 0; cell < cells.size(); ++cell) {
-            const bool any = std::any_of(
-                regimes.begin(), regimes.end(),
-                [&](const Regime& regime) { return regime.complete(cell); });
+            const bool any = std::any_of(regimes.begin(), regimes.end(), [&](const Regime& regime) {
+                return regime.complete(cell);
+            });
             count += any ? 1 : 0;
         }
         return count;

@@ -123,5 +123,48 @@ TEST_F(Wakeup, DescriptorsInAWakeUpDoNotComeIn) {
     EXPECT_EQ(open_file_count(), before);
 }
 
+// An end that somebody else made, whose other end is in the hands of who knows whom.
+TEST(WakeupFromStranger, DescriptorsDoNotComeInThere) {
+    auto pair = make_socket_pair().value();
+    const UniqueFd hostile = std::move(pair.first);
+    WakeupSocket socket = WakeupSocket::from_stranger(std::move(pair.second));
+    const UniqueFd null(::open("/dev/null", O_RDONLY));
+    const auto before = open_file_count();
+    const std::byte byte{1};
+    const bool sent = send_message(hostile.get(), std::span(&byte, 1), null.get()).has_value();
+    EXPECT_EQ(socket.drain(), sent ? Drained::peer_gone : Drained::nothing);
+    EXPECT_EQ(open_file_count(), before);
+    // Where one stands in it the end is not closed, but given to who retires it.
+    const UniqueFd kept = socket.retire();
+    EXPECT_EQ(kept.valid(), sent);
+    EXPECT_FALSE(socket.valid());
+    EXPECT_FALSE(send_message(hostile.get(), std::span(&byte, 1), null.get()).has_value())
+        << "nothing comes any more";
+}
+
+TEST(WakeupFromStranger, RetiringClosesWhatHoldsNothing) {
+    auto pair = make_socket_pair().value();
+    WakeupSocket socket = WakeupSocket::from_stranger(std::move(pair.second));
+    const char bytes[100] = {};
+    for (int i = 0; i < 500; ++i)
+        (void)::send(pair.first.get(), bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto before = open_file_count().value();
+    EXPECT_FALSE(socket.retire().valid());
+    EXPECT_EQ(open_file_count().value(), before - 1);
+    EXPECT_FALSE(socket.retire().valid()) << "once";
+}
+
+TEST(WakeupFromStranger, KnowsWhenTheOtherEndHasBeenHungUp) {
+    auto pair = make_socket_pair().value();
+    const WakeupSocket socket = WakeupSocket::from_stranger(std::move(pair.second));
+    EXPECT_FALSE(socket.hung_up());
+    const char byte = 1;
+    ASSERT_EQ(::send(pair.first.get(), &byte, 1, MSG_DONTWAIT), 1);
+    EXPECT_FALSE(socket.hung_up());
+    pair.first.reset();
+    EXPECT_TRUE(socket.hung_up());
+    EXPECT_FALSE(WakeupSocket().hung_up());
+}
+
 }  // namespace
 }  // namespace causeway::platform
