@@ -26,6 +26,7 @@
 #include "adapter/inbox.hpp"
 #include "adapter/log.hpp"
 #include "adapter/mover.hpp"
+#include "adapter/own_figures.hpp"
 #include "adapter/partition.hpp"
 #include "adapter/policy.hpp"
 #include "adapter/quota.hpp"
@@ -143,6 +144,7 @@ public:
     [[nodiscard]] const auto& regions() const noexcept { return regions_; }
     [[nodiscard]] const engine::LoadedCopies& copies() const noexcept { return options_.copies; }
     [[nodiscard]] std::uint64_t started_ns() const noexcept { return started_ns_; }
+    [[nodiscard]] OwnFigures::Figures own_figures() { return own_figures_.get(); }
     void count_refusal() noexcept { ++refused_; }
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::uint64_t registered_bytes() const noexcept { return registered_bytes_; }
@@ -188,6 +190,7 @@ private:
     std::uint64_t refused_ = 0;
     std::uint64_t registered_bytes_ = 0;
     std::uint64_t mapping_budget_ = 0;
+    OwnFigures own_figures_;
     std::vector<std::uint32_t> mover_load_;                // by mover: ends added to it
     std::map<std::uint32_t, std::uint64_t> looked_at_ns_;  // by session: for holes
 

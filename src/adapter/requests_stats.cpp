@@ -12,7 +12,6 @@
 #include "base/names.hpp"
 #include "base/version.hpp"
 #include "platform/clock.hpp"
-#include "platform/limits.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -57,7 +56,7 @@ constexpr auto kMapKey = [](const auto& entry) { return entry.first; };
 constexpr auto kSetKey = [](const auto& entry) { return entry; };
 
 Reply adapter_rows(const Call& call) {
-    const Fabric& fabric = call.fabric;
+    Fabric& fabric = call.fabric;
     const View view = call.view();
     abi::AdapterRow row{};
     put(row.version, kVersion);
@@ -80,8 +79,9 @@ Reply adapter_rows(const Call& call) {
         row.queue_pairs = static_cast<std::uint32_t>(fabric.queue_pairs().size());
         row.regions = static_cast<std::uint32_t>(fabric.regions().size());
         row.registered_bytes = fabric.registered_bytes();
-        row.open_files = static_cast<std::uint32_t>(platform::open_file_count().value_or(0));
-        row.mappings = static_cast<std::uint32_t>(platform::mapping_count().value_or(0));
+        const OwnFigures::Figures own = fabric.own_figures();
+        row.open_files = static_cast<std::uint32_t>(own.open_files);
+        row.mappings = static_cast<std::uint32_t>(own.mappings);
         row.refused = fabric.refused();
     }
     return page(call.header, std::vector{row}, 0);
