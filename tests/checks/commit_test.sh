@@ -44,9 +44,9 @@ PATH=$TEST_TMP "$(command -v cmake)" -D SOURCE="$tree" -D OUTPUT="$output" -D CM
     -D CMAKE_FIND_USE_CMAKE_SYSTEM_PATH=OFF -P "$CAUSEWAY_SOURCE/cmake/write_commit.cmake"
 expect_commit unknown "without git"
 
-# In the build, one object hangs on it.
-if [ -f "$CAUSEWAY_BUILD/build.ninja" ] && command -v ninja >/dev/null; then
-    objects=$(ninja -C "$CAUSEWAY_BUILD" -t deps 2>/dev/null | grep -c '[ /]generated/commit\.cpp$' || true)
+# In the build, one object is made of it.
+if [ -f "$CAUSEWAY_BUILD/build.ninja" ]; then
+    objects=$(grep -c '^build [^:]*\.o: [^|]*generated/commit\.cpp' "$CAUSEWAY_BUILD/build.ninja" || true)
     [ "$objects" = 1 ] || fail "$objects objects are compiled when the commit changes"
 fi
 echo "the commit is reported"
