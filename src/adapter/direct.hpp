@@ -8,8 +8,9 @@
 //     it: a partition that connects and never fetches fills nobody's quota but its own.
 #pragma once
 
+#include <compare>
 #include <cstdint>
-#include <tuple>
+#include <string>
 
 #include "adapter/end.hpp"
 #include "base/result.hpp"
@@ -44,6 +45,7 @@ struct Bell {
         platform::UniqueFd page;
         platform::UniqueFd socket;
         std::uint32_t doorbell = 0;
+        std::string entrance;
 
         [[nodiscard]] std::uint64_t files() const noexcept {
             return std::uint64_t{page.valid()} + socket.valid();

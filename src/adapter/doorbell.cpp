@@ -1,10 +1,8 @@
 #include "adapter/doorbell.hpp"
 
-#include <memory>
 #include <new>
 #include <utility>
 
-#include "adapter/side_threads.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::adapter {
@@ -14,7 +12,7 @@ constexpr unsigned kPageSeals = platform::kSizeSeals | F_SEAL_SEAL;
 
 }  // namespace
 
-Result<std::shared_ptr<Doorbell>> Doorbell::create() {
+Result<std::shared_ptr<Doorbell>> Doorbell::create(CloseAside close_aside) {
     CW_TRY_ASSIGN(auto fd,
                   platform::create_memfd("causeway-doorbell", platform::kPage, kPageSeals));
     CW_TRY_ASSIGN(auto page, platform::Mapping::map(fd.get(), platform::kPage));
@@ -22,24 +20,22 @@ Result<std::shared_ptr<Doorbell>> Doorbell::create() {
     ::new (page.data()) abi::DoorbellLayout{};
     CW_TRY_ASSIGN(auto ends, platform::WakeupSocket::make_pair());
     return std::make_shared<Doorbell>(std::move(fd), std::move(page), std::move(ends.first),
-                                      ends.second.release());
+                                      ends.second.release(), std::move(close_aside));
 }
 
 Doorbell::Doorbell(platform::UniqueFd fd, platform::Mapping page, platform::WakeupSocket socket,
-                   platform::UniqueFd peer_socket)
+                   platform::UniqueFd peer_socket, CloseAside close_aside)
     : page_fd(std::move(fd)),
       peer_socket_fd(std::move(peer_socket)),
       page_(std::move(page)),
       waker_(page_.at<abi::DoorbellLayout>()),
       waiter_(page_.at<abi::DoorbellLayout>()),
-      socket_(std::move(socket)) {}
+      socket_(std::move(socket)),
+      close_aside_(std::move(close_aside)) {}
 
 Doorbell::~Doorbell() {
-    // The last owner may be a mover, which must not wait for a stranger's file to go.
-    if (socket_.may_hold_descriptors()) {
-        SideThreads aside(1);
-        aside.post([end = std::make_shared<platform::UniqueFd>(socket_.release())] {});
-    }
+    if (socket_.may_hold_descriptors())
+        close_aside_(socket_.release());
 }
 
 void Doorbell::kick() noexcept {

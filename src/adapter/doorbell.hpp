@@ -1,10 +1,12 @@
 // The adapter's side of a doorbell: the sealed page, this end of its socketpair, and what is still
 // to be handed to the partition.
 //
-// Threading: ring(), sleeping() and kick() from any thread; the waiter calls from one.
+// Threading: ring(), sleeping() and kick() from any thread; the waiter calls from one. The last
+// owner may be on any thread, a mover's included: closing what may hang is left to `close_aside`.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/result.hpp"
@@ -15,9 +17,13 @@
 
 namespace causeway::adapter {
 
+// Takes a descriptor whose closing may hang for as long as a stranger pleases, and has it closed
+// where that does no harm. May be called on any thread.
+using CloseAside = std::function<void(platform::UniqueFd)>;
+
 class Doorbell {
 public:
-    [[nodiscard]] static Result<std::shared_ptr<Doorbell>> create();
+    [[nodiscard]] static Result<std::shared_ptr<Doorbell>> create(CloseAside close_aside);
 
     // Adapter as waker.
     void ring(std::uint32_t bit) noexcept {
@@ -36,7 +42,7 @@ public:
     platform::UniqueFd peer_socket_fd;
 
     Doorbell(platform::UniqueFd page_fd, platform::Mapping page, platform::WakeupSocket socket,
-             platform::UniqueFd peer_socket_fd);
+             platform::UniqueFd peer_socket_fd, CloseAside close_aside);
     ~Doorbell();
 
 private:
@@ -44,6 +50,7 @@ private:
     shm::DoorbellWaker waker_;
     shm::DoorbellWaiter waiter_;
     platform::WakeupSocket socket_;
+    CloseAside close_aside_;
 };
 
 }  // namespace causeway::adapter

@@ -56,7 +56,7 @@ Result<std::string> Entrance::name_for(const std::string& wanted,
             return name_;
         return fail(ErrorCode::denied,
                     fmt::format("rule 'named entrance': who comes in here is partition '{}', not "
-                                "'{}'",
+                                "'{}': leave the name out, or come in by that one's own entrance",
                                 name_, wanted));
     }
     if (wanted.empty()) {

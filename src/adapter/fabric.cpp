@@ -18,12 +18,12 @@ constexpr std::uint64_t kLookPauseNs = 10'000'000;
 }  // namespace
 
 Fabric::Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
-               std::unique_ptr<Policy> policy, Evict evict)
+               std::unique_ptr<Policy> policy, Hooks hooks)
     : options_(std::move(options)),
       log_(std::move(log)),
       inbox_(std::move(inbox)),
       policy_(std::move(policy)),
-      evict_(std::move(evict)),
+      hooks_(std::move(hooks)),
       started_ns_(platform::monotonic_ns()),
       files_(platform::open_file_count().value_or(32)),
       mapping_budget_(options_.max_mappings),
@@ -36,9 +36,9 @@ Fabric::Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
 
 Result<std::unique_ptr<Fabric>> Fabric::start(FabricOptions options, Log log,
                                               std::shared_ptr<Inbox> inbox,
-                                              std::unique_ptr<Policy> policy, Evict evict) {
+                                              std::unique_ptr<Policy> policy, Hooks hooks) {
     std::unique_ptr<Fabric> fabric(new Fabric(std::move(options), std::move(log), std::move(inbox),
-                                              std::move(policy), std::move(evict)));
+                                              std::move(policy), std::move(hooks)));
     CW_TRY(fabric->start_movers());
     return fabric;
 }
@@ -77,6 +77,14 @@ void Fabric::after_movers(std::function<void()> then) {
         mover->run([last] {});
 }
 
+CloseAside Fabric::close_aside_for(const Partition& partition) const {
+    return [inbox = inbox_, close = hooks_.close_aside,
+            entrance = partition.entrance](platform::UniqueFd fd) {
+        auto shared = std::make_shared<platform::UniqueFd>(std::move(fd));
+        inbox->post([close, entrance, shared] { close(entrance, std::move(*shared)); });
+    };
+}
+
 void Fabric::offload(std::function<std::function<void()>()> work) {
     worker_.post([inbox = inbox_, work = std::move(work)] {
         inbox->post(work());
@@ -108,6 +116,11 @@ void Fabric::give_files(Partition& partition, std::uint64_t count) noexcept {
     files_ -= count;
 }
 
+void Fabric::hold_files(Partition& partition, std::uint64_t count) noexcept {
+    partition.usage.files += count;
+    files_ += count;
+}
+
 bool Fabric::files_short() const noexcept { return files_ + kSpareFiles > options_.max_files; }
 
 Result<void> Fabric::take_mappings(std::uint64_t count) {
@@ -136,9 +149,9 @@ void Fabric::look_for_holes(std::uint32_t session) {
         if (std::all_of(files.begin(), files.end(), still_filled))
             continue;
         if (!region->granted) {
-            evict_(session, fmt::format("memory of its region {} was taken away (a hole was "
-                                        "punched into its file)",
-                                        handle));
+            hooks_.evict(session, fmt::format("memory of its region {} was taken away (a hole was "
+                                              "punched into its file)",
+                                              handle));
             return;
         }
         pierced.push_back(handle);

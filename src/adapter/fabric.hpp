@@ -45,13 +45,18 @@ struct FabricOptions {
 
 class Fabric {
 public:
-    // Ends a session from inside: its partition has broken a rule.
-    using Evict = std::function<void(std::uint32_t session, std::string reason)>;
+    // What the fabric asks of the server, on the control thread.
+    struct Hooks {
+        // Ends a session from inside: its partition has broken a rule.
+        std::function<void(std::uint32_t session, std::string reason)> evict;
+        // Closes what may hang because of who came in by `entrance`, at that entrance's expense.
+        std::function<void(const std::string& entrance, platform::UniqueFd)> close_aside;
+    };
 
     [[nodiscard]] static Result<std::unique_ptr<Fabric>> start(FabricOptions options, Log log,
                                                                std::shared_ptr<Inbox> inbox,
                                                                std::unique_ptr<Policy> policy,
-                                                               Evict evict);
+                                                               Hooks hooks);
     ~Fabric();
     Fabric(const Fabric&) = delete;
     Fabric& operator=(const Fabric&) = delete;
@@ -67,8 +72,9 @@ public:
     // A partition that is attached and not ending.
     [[nodiscard]] Partition* find(std::string_view name) noexcept;
     [[nodiscard]] bool name_taken(const std::string& name) const;
-    // Runs `then` once the taken name is free. False if somebody else waits for it already.
-    [[nodiscard]] bool when_free(const std::string& name, std::function<void()> then);
+    // Runs `then` once the taken name is free, unless nobody_waits() comes first. One at a time.
+    void when_free(const std::string& name, std::function<void()> then);
+    void nobody_waits(const std::string& name) { waiting_for_name_.erase(name); }
     // Also partitions that are ending.
     [[nodiscard]] bool empty() const noexcept { return partitions_.empty(); }
 
@@ -89,8 +95,10 @@ public:
     // where that failed; then both ends are closed.
     void connect_direct(std::uint32_t connector, std::uint32_t acceptor,
                         std::function<void(Result<void>)> done);
-    // This end has fetched one of the two inbound memories.
-    void count_fetched(Partition& partition, QueuePair& pair) noexcept;
+    // One end has fetched the inbound memory of `of`, its own or its peer's; and the opposite,
+    // where it could not be handed out after all.
+    void inbound_fetched(QueuePair& by, QueuePair& of) noexcept;
+    void inbound_came_back(QueuePair& by, QueuePair& of, platform::UniqueFd memory) noexcept;
     [[nodiscard]] Bell* bell(std::uint32_t number) noexcept;
     // For both sides: their doorbells of it are no more, and the next connection gets another.
     void forget_bell(std::uint32_t number);
@@ -109,6 +117,8 @@ public:
     // Out of the table and revoked; freed later. `done` runs when no mover reaches it any more,
     // which is almost always before this returns.
     void remove_region(Partition& partition, std::uint32_t handle, std::function<void()> done);
+    // Forgets what was registered in part, if anything: a refused part, a new beginning, the end.
+    void drop_pending_region(Partition& partition);
     // Gives memory that no mover knows back to the system, on the worker.
     void free_memory(RegionMemory memory);
 
@@ -116,6 +126,8 @@ public:
     // Counts descriptors that the adapter holds for a partition. Errors: limit_reached.
     [[nodiscard]] Result<void> take_files(Partition& partition, std::uint64_t count);
     void give_files(Partition& partition, std::uint64_t count) noexcept;
+    // Undoes give_files(), whatever the quota: it is still here.
+    void hold_files(Partition& partition, std::uint64_t count) noexcept;
     // Counts mappings against vm.max_map_count. Errors: limit_reached.
     [[nodiscard]] Result<void> take_mappings(std::uint64_t count);
     void give_mappings(std::uint64_t count) noexcept { mappings_ -= count; }
@@ -125,6 +137,8 @@ public:
 
     // Runs `then` on the control thread once every mover has passed a quiescent point.
     void after_movers(std::function<void()> then);
+    // For what is made on the partition's behalf; outlives it, and the fabric.
+    [[nodiscard]] CloseAside close_aside_for(const Partition& partition) const;
     // Runs `work` on the worker, then what it returns on the control thread.
     void offload(std::function<std::function<void()>()> work);
 
@@ -151,7 +165,7 @@ public:
 
 private:
     Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
-           std::unique_ptr<Policy> policy, Evict evict);
+           std::unique_ptr<Policy> policy, Hooks hooks);
     [[nodiscard]] Result<void> start_movers();
     void finish_end(std::uint32_t session);
     void finish_removal(std::uint32_t id);
@@ -172,7 +186,7 @@ private:
     Log log_;
     std::shared_ptr<Inbox> inbox_;
     std::unique_ptr<Policy> policy_;
-    Evict evict_;
+    Hooks hooks_;
     const std::uint64_t started_ns_;
 
     std::map<std::uint32_t, std::shared_ptr<Partition>> partitions_;  // by session
@@ -181,6 +195,7 @@ private:
     std::map<std::uint32_t, QueuePair> queue_pairs_;
     std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions_;  // by network ID
     std::map<std::uint32_t, Bell> bells_;                                 // between direct peers
+    std::map<BellKey, std::uint32_t> bell_numbers_;
     std::set<FileKey> inodes_;
     std::uint32_t last_queue_pair_ = 0;
     std::uint32_t last_network_id_ = 0;

@@ -15,19 +15,16 @@ constexpr std::uint32_t kInboundPerSide = 2;  // its own and the peer's
 }  // namespace
 
 Result<std::uint32_t> Fabric::bell_between(const BellKey& key) {
-    for (const auto& [number, bell] : bells_) {
-        if (bell.key == key)
-            return number;
-    }
+    if (const auto known = bell_numbers_.find(key); known != bell_numbers_.end())
+        return known->second;
     Partition* const waiter = find(key.waiter);
     Partition* const waker = find(key.waker);
     if (waiter == nullptr || waker == nullptr)
         return fail(ErrorCode::peer_gone, "the peer is leaving");
     CW_TRY(take_files(*waiter, kFilesPerSide));
-    auto made = take_files(*waker, kFilesPerSide);
-    if (!made) {
+    if (auto taken = take_files(*waker, kFilesPerSide); !taken) {
         give_files(*waiter, kFilesPerSide);
-        return tl::unexpected(made.error());
+        return tl::unexpected(taken.error());
     }
     auto bell = make_bell(key);
     if (!bell) {
@@ -35,8 +32,11 @@ Result<std::uint32_t> Fabric::bell_between(const BellKey& key) {
         give_files(*waker, kFilesPerSide);
         return tl::unexpected(bell.error());
     }
+    bell->waiter.entrance = waiter->entrance;
+    bell->waker.entrance = waker->entrance;
     const std::uint32_t number = next_id(last_bell_, bells_);
     bells_.emplace(number, std::move(*bell));
+    bell_numbers_.emplace(key, number);
     return number;
 }
 
@@ -49,17 +49,20 @@ void Fabric::forget_bell(std::uint32_t number) {
     auto node = bells_.extract(number);
     if (node.empty())
         return;
-    const Bell& bell = node.mapped();
-    const auto forget = [this](std::uint32_t session, const Bell::Side& side) {
+    Bell& bell = node.mapped();
+    bell_numbers_.erase(bell.key);
+    const auto forget = [this](std::uint32_t session, Bell::Side& side, const Bell::Side& other) {
         // Of a partition that is ending everything is given back at once.
-        Partition* const partition = find(session);
-        if (partition == nullptr)
-            return;
-        partition->doorbells.erase(side.doorbell);
-        give_files(*partition, side.files());
+        if (Partition* const partition = find(session)) {
+            partition->doorbells.erase(side.doorbell);
+            give_files(*partition, side.files());
+        }
+        // Who has the other end may have sent files into this one, which go with it.
+        if (side.socket && !other.socket)
+            hooks_.close_aside(other.entrance, std::move(side.socket));
     };
-    forget(bell.key.waiter, bell.waiter);
-    forget(bell.key.waker, bell.waker);
+    forget(bell.key.waiter, bell.waiter, bell.waker);
+    forget(bell.key.waker, bell.waker, bell.waiter);
 }
 
 void Fabric::forget_bells_of(std::uint32_t session) {
@@ -84,6 +87,7 @@ void Fabric::forget_bells(F&& of) {
     }
 }
 
+// What both ends have to fetch is counted already.
 void Fabric::give_inbound(Partition& owner, QueuePair& pair, Inbound inbound) {
     pair.bytes += inbound.size;
     owner.usage.queue_bytes += inbound.size;
@@ -93,14 +97,20 @@ void Fabric::give_inbound(Partition& owner, QueuePair& pair, Inbound inbound) {
 
 void Fabric::drop_inbound(QueuePair& pair) noexcept { pair.inbound.memory.reset(); }
 
-void Fabric::count_fetched(Partition& partition, QueuePair& pair) noexcept {
-    --pair.unfetched;
-    give_files(partition, 1);
-    QueuePair* const peer = queue_pair(pair.peer_id);
-    for (QueuePair* of : {&pair, peer}) {
-        if (of != nullptr && of->inbound.given_to_owner && of->inbound.given_to_peer)
-            drop_inbound(*of);
-    }
+void Fabric::inbound_fetched(QueuePair& by, QueuePair& of) noexcept {
+    --by.unfetched;
+    if (Partition* const partition = find(by.session))
+        give_files(*partition, 1);
+    if (of.inbound.given_to_owner && of.inbound.given_to_peer)
+        drop_inbound(of);
+}
+
+void Fabric::inbound_came_back(QueuePair& by, QueuePair& of, platform::UniqueFd memory) noexcept {
+    ++by.unfetched;
+    if (Partition* const partition = find(by.session))
+        hold_files(*partition, 1);
+    if (!of.inbound.memory)
+        of.inbound.memory = std::move(memory);
 }
 
 Result<void> Fabric::join(QueuePair& a, QueuePair& b, Inbound inbound_a, Inbound inbound_b) {

@@ -23,7 +23,7 @@ Result<Partition*> Fabric::attach(std::uint32_t session, const std::string& name
     partition->entrance = entrance;
     partition->credentials = credentials;
     partition->mover_bits.resize(options_.movers);
-    partition->has_mover_doorbell.resize(options_.movers, false);
+    partition->mover_doorbells.resize(options_.movers);
     names_[name] = session;
     return partitions_.emplace(session, std::move(partition)).first->second.get();
 }
@@ -40,8 +40,8 @@ Partition* Fabric::find(std::string_view name) noexcept {
 
 bool Fabric::name_taken(const std::string& name) const { return names_.count(name) != 0; }
 
-bool Fabric::when_free(const std::string& name, std::function<void()> then) {
-    return waiting_for_name_.emplace(name, std::move(then)).second;
+void Fabric::when_free(const std::string& name, std::function<void()> then) {
+    waiting_for_name_[name] = std::move(then);
 }
 
 void Fabric::end(std::uint32_t session) {
@@ -53,11 +53,7 @@ void Fabric::end(std::uint32_t session) {
         refuse_waiting(listener, abi::Error::peer_gone);
     partition->listeners.clear();
     partition->services.clear();
-    if (partition->pending_region) {
-        forget_inodes(partition->pending_region->files);
-        give_files(*partition, partition->pending_region->files.size());
-        partition->pending_region.reset();
-    }
+    drop_pending_region(*partition);
     // Peers are told first; the memory goes when nobody moves data any more.
     const std::vector<std::uint32_t> pairs(partition->queue_pairs.begin(),
                                            partition->queue_pairs.end());
@@ -101,7 +97,9 @@ Result<QueuePair*> Fabric::queue_pair_of(const Partition& partition, std::uint32
     QueuePair* pair = queue_pair(id);
     if (pair == nullptr || pair->session != partition.session) {
         return fail(ErrorCode::not_found,
-                    fmt::format("partition {} has no queue pair {}", partition.name, id));
+                    fmt::format("partition {} has no queue pair {}: it was never created, or is "
+                                "disconnected",
+                                partition.name, id));
     }
     return pair;
 }

@@ -17,6 +17,30 @@ void Fabric::forget_inodes(const std::vector<FileKey>& keys) {
         inodes_.erase(key);
 }
 
+void Fabric::drop_pending_region(Partition& partition) {
+    if (!partition.pending_region)
+        return;
+    // Where their owner has let go of the files, memory goes with them, which takes the kernel
+    // milliseconds for each: one a step, and not on this thread.
+    auto files =
+        std::make_shared<std::vector<RegionFile>>(std::move(partition.pending_region->files));
+    partition.pending_region.reset();
+    forget_inodes(*files);
+    auto done = [this, id = partition.session, count = files->size()] {
+        // Of a partition that is gone meanwhile, everything was given back.
+        if (const auto found = partitions_.find(id); found != partitions_.end())
+            give_files(*found->second, count);
+    };
+    worker_.post([files = std::move(files), inbox = inbox_, done = std::move(done)] {
+        if (!files->empty())
+            files->pop_back();
+        if (!files->empty())
+            return Worker::Progress::more;
+        inbox->post(done);
+        return Worker::Progress::finished;
+    });
+}
+
 void Fabric::add_region(Partition& partition, std::shared_ptr<RegisteredRegion> region) {
     registered_bytes_ += region->registered_bytes;
     regions_.emplace(region->entry.network_id, region);

@@ -1,10 +1,12 @@
 #include "adapter/mover.hpp"
 
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "adapter/mover_loop.hpp"
@@ -151,6 +153,7 @@ void Mover::Loop::run_commands() {
 }
 
 void Mover::Loop::run() {
+    ::pthread_setname_np(::pthread_self(), ("cw-mover-" + std::to_string(options_.index)).c_str());
     if (options_.core >= 0)
         (void)platform::pin_thread(static_cast<unsigned>(options_.core));
     std::uint64_t quiet_since = platform::monotonic_ns();

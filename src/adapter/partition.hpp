@@ -100,10 +100,10 @@ struct Partition {
 
     std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions;  // by handle
     std::optional<PendingRegion> pending_region;
-    std::map<std::uint32_t, DoorbellRecord> doorbells;  // by id, those that it has opened
-    std::shared_ptr<Doorbell> events;                   // made with the first need
-    std::vector<BitPool> mover_bits;                    // by mover: doorbell bits of its ends
-    std::vector<bool> has_mover_doorbell;
+    std::map<std::uint32_t, DoorbellRecord> doorbells;       // by id, those that it has opened
+    std::shared_ptr<Doorbell> events;                        // made with the first need
+    std::vector<BitPool> mover_bits;                         // by mover: doorbell bits of its ends
+    std::vector<std::shared_ptr<Doorbell>> mover_doorbells;  // by mover, made with the first need
     std::set<std::uint32_t> queue_pairs;
     std::map<std::uint32_t, Listener> listeners;
     std::map<std::string, std::uint32_t, std::less<>> services;  // -> listener

@@ -49,7 +49,7 @@ Answer open_direct(Call& call) {
     }
     CW_TRY_ASSIGN(platform::UniqueFd memory, duplicate(of.inbound.memory));
     given = true;
-    call.fabric.count_fetched(*call.partition, *ends.own);
+    call.fabric.inbound_fetched(*ends.own, of);
     auto reply = call.reply<abi::OpenDirectReply>();
     reply.memory_size = of.inbound.size;
     reply.receive_entries = of.end->options().shape.receive_entries;
@@ -58,7 +58,11 @@ Answer open_direct(Call& call) {
     reply.peer_ready_bit = ends.peer->end->options().ready_bit;
     reply.bell_in = ends.own->bell_in;
     reply.bell_out = ends.peer->bell_in;
-    return Reply::of(reply, std::move(memory));
+    return Reply::of(reply, std::move(memory),
+                     [&fabric = call.fabric, own = ends.own, &of, &given](platform::UniqueFd back) {
+                         given = false;
+                         fabric.inbound_came_back(*own, of, std::move(back));
+                     });
 }
 
 Answer resolve(Call& call) {
@@ -91,7 +95,7 @@ Answer resolve(Call& call) {
     CW_TRY_ASSIGN(const unsigned seals, platform::memfd_seals(memory.get()));
     if ((seals & F_SEAL_SEAL) == 0)
         CW_TRY(platform::add_seals(memory.get(), F_SEAL_SEAL));
-    region.granted = true;
+    const bool granted_before = std::exchange(region.granted, true);
     auto reply = call.reply<abi::ResolveReply>();
     reply.size = region.entry.length;
     reply.address = region.entry.address;
@@ -99,7 +103,8 @@ Answer resolve(Call& call) {
     reply.rights = region.entry.rights;
     reply.parts = static_cast<std::uint32_t>(region.memory.files.size());
     reply.network_id = region.entry.network_id;
-    return Reply::of(reply, std::move(memory));
+    return Reply::of(reply, std::move(memory),
+                     [&region, granted_before](auto) { region.granted = granted_before; });
 }
 
 }  // namespace causeway::adapter

@@ -23,7 +23,7 @@ Result<std::shared_ptr<Doorbell>> make_doorbell(Fabric& fabric, Partition& parti
         fabric.give_files(partition, kFilesPerDoorbell);
         return tl::unexpected(room.error());
     }
-    auto made = Doorbell::create();
+    auto made = Doorbell::create(fabric.close_aside_for(partition));
     if (made) {
         ++partition.usage.doorbells;
     } else {
@@ -43,11 +43,10 @@ Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellR
     }
     switch (kind) {
         case abi::DoorbellKind::events: {
-            for (const auto& [id, record] : partition.doorbells) {
-                if (record.kind == kind)
-                    return open_already("events");
-            }
-            return events_of(call.fabric, partition);
+            CW_TRY_ASSIGN(auto doorbell, events_of(call.fabric, partition));
+            if (!doorbell->page_fd)
+                return open_already("events");
+            return doorbell;
         }
         case abi::DoorbellKind::mover: {
             if (request.index >= call.fabric.mover_count()) {
@@ -55,11 +54,13 @@ Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellR
                             fmt::format("there is no mover {}: the adapter has {}", request.index,
                                         call.fabric.mover_count()));
             }
-            if (partition.has_mover_doorbell[request.index])
+            std::shared_ptr<Doorbell>& doorbell = partition.mover_doorbells[request.index];
+            if (doorbell && !doorbell->page_fd)
                 return open_already("mover");
-            CW_TRY_ASSIGN(auto doorbell, make_doorbell(call.fabric, partition));
-            partition.has_mover_doorbell[request.index] = true;
-            call.fabric.mover(request.index).open_doorbell(partition.session, doorbell);
+            if (!doorbell) {
+                CW_TRY_ASSIGN(doorbell, make_doorbell(call.fabric, partition));
+                call.fabric.mover(request.index).open_doorbell(partition.session, doorbell);
+            }
             return doorbell;
         }
         case abi::DoorbellKind::completions: {
@@ -83,12 +84,25 @@ Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellR
 }
 
 Result<DoorbellRecord*> find_doorbell(Partition& partition, const abi::DoorbellRequest& request) {
+    if (request.reserved != 0)
+        return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
     const auto found = partition.doorbells.find(request.doorbell);
-    if (found == partition.doorbells.end() || request.reserved != 0) {
-        return fail(ErrorCode::not_found, fmt::format("partition {} has no doorbell {}",
-                                                      partition.name, request.doorbell));
+    if (found == partition.doorbells.end()) {
+        return fail(
+            ErrorCode::not_found,
+            fmt::format("partition {} has no doorbell {}: it was never opened, or is closed",
+                        partition.name, request.doorbell));
     }
     return &found->second;
+}
+
+void forget_completions(Fabric& fabric, Partition& partition, std::uint32_t id) {
+    partition.doorbells.erase(id);
+    fabric.forget_bells_at(partition.session, id);
+    --partition.usage.completion_queues;
+    --partition.usage.doorbells;
+    fabric.give_files(partition, kFilesPerDoorbell);
+    fabric.give_mappings(1);
 }
 
 }  // namespace
@@ -114,8 +128,10 @@ Answer open_bell(Call& call, const abi::OpenDoorbellRequest& request) {
     const bool waits = kind == abi::DoorbellKind::bell_in;
     Bell* const bell = call.fabric.bell(request.index);
     if (bell == nullptr || (waits ? bell->key.waiter : bell->key.waker) != partition.session) {
-        return fail(ErrorCode::not_found, fmt::format("partition {} has no bell {} of that side",
-                                                      partition.name, request.index));
+        return fail(ErrorCode::not_found,
+                    fmt::format("partition {} has no bell {} of that side: connect by executor "
+                                "direct first, and take the number from open_direct",
+                                partition.name, request.index));
     }
     Bell::Side& side = waits ? bell->waiter : bell->waker;
     if (!side.page)
@@ -128,7 +144,12 @@ Answer open_bell(Call& call, const abi::OpenDoorbellRequest& request) {
     record.bell = request.index;
     partition.doorbells.emplace(reply.doorbell, std::move(record));
     call.fabric.give_files(partition, 1);
-    return Reply::of(reply, std::move(side.page));
+    return Reply::of(reply, std::move(side.page),
+                     [&fabric = call.fabric, &partition, &side](platform::UniqueFd back) {
+                         side.page = std::move(back);
+                         fabric.hold_files(partition, 1);
+                         partition.doorbells.erase(std::exchange(side.doorbell, 0));
+                     });
 }
 
 // This side's socket of a doorbell or bell, if it is still here.
@@ -157,7 +178,17 @@ Answer open_doorbell(Call& call) {
     record.kind = static_cast<abi::DoorbellKind>(request.kind);
     record.doorbell = std::move(doorbell);
     partition.doorbells.emplace(id, std::move(record));
-    return Reply::of(reply, std::move(page));
+    return Reply::of(reply, std::move(page),
+                     [&fabric = call.fabric, &partition, id](platform::UniqueFd back) {
+                         DoorbellRecord& told = partition.doorbells.at(id);
+                         if (told.kind == abi::DoorbellKind::completions) {
+                             forget_completions(fabric, partition, id);
+                             return;
+                         }
+                         // It is there once: for the next request.
+                         told.doorbell->page_fd = std::move(back);
+                         partition.doorbells.erase(id);
+                     });
 }
 
 Answer wakeup_socket(Call& call) {
@@ -170,9 +201,15 @@ Answer wakeup_socket(Call& call) {
                                 "there once",
                                 request.doorbell));
     }
-    if (!record->doorbell)
-        call.fabric.give_files(*call.partition, 1);
-    return Reply::empty(call.header, std::move(*socket));
+    // A bell's is the adapter's only until it was fetched.
+    const std::uint64_t counted = record->doorbell ? 0 : 1;
+    call.fabric.give_files(*call.partition, counted);
+    return Reply::empty(call.header, std::move(*socket),
+                        [&fabric = call.fabric, &partition = *call.partition, socket,
+                         counted](platform::UniqueFd back) {
+                            *socket = std::move(back);
+                            fabric.hold_files(partition, counted);
+                        });
 }
 
 Answer close_doorbell(Call& call) {
@@ -195,12 +232,7 @@ Answer close_doorbell(Call& call) {
                                 "first",
                                 record->ready_bits.taken(), request.doorbell));
     }
-    partition.doorbells.erase(request.doorbell);
-    call.fabric.forget_bells_at(partition.session, request.doorbell);
-    --partition.usage.completion_queues;
-    --partition.usage.doorbells;
-    call.fabric.give_files(partition, kFilesPerDoorbell);
-    call.fabric.give_mappings(1);
+    forget_completions(call.fabric, partition, request.doorbell);
     return Reply::empty(call.header);
 }
 

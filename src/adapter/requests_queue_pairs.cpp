@@ -102,7 +102,9 @@ Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::share
     pair.completions = creation.completions;
     pair.bytes = creation.bytes;
     fabric.add_queue_pair(*partition, std::move(pair));
-    return Reply::of(reply, std::move(memory));
+    return Reply::of(reply, std::move(memory), [&fabric, id = creation.options.id](auto) {
+        fabric.remove_queue_pair(id, nullptr);
+    });
 }
 
 }  // namespace
@@ -116,8 +118,10 @@ Answer create_queue_pair(Call& call) {
     const auto queue = partition.doorbells.find(request.completions);
     if (queue == partition.doorbells.end() ||
         queue->second.kind != abi::DoorbellKind::completions) {
-        return fail(ErrorCode::not_found, fmt::format("partition {} has no completion queue {}",
-                                                      partition.name, request.completions));
+        return fail(ErrorCode::not_found,
+                    fmt::format("partition {} has no completion queue {}: open a "
+                                "doorbell for completions first",
+                                partition.name, request.completions));
     }
     const std::uint64_t bytes = abi::queue_pair_offsets(request.shape).total;
     CW_TRY(check_quota(fabric, partition, bytes));
@@ -167,7 +171,10 @@ Answer disconnect(Call& call) {
     CW_TRY_ASSIGN(const QueuePair* pair,
                   call.fabric.queue_pair_of(*call.partition, request.queue_pair));
     if (pair->phase == QueuePair::Phase::closing)
-        return fail(ErrorCode::wrong_state, "the queue pair is being closed already");
+        return fail(
+            ErrorCode::wrong_state,
+            fmt::format("queue pair {} is being closed already: wait for the reply to that request",
+                        request.queue_pair));
     call.fabric.remove_queue_pair(
         request.queue_pair,
         [answer = call.answer_later(), header = call.header] { answer(Reply::empty(header)); });

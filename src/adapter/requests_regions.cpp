@@ -10,15 +10,6 @@
 namespace causeway::adapter {
 namespace {
 
-// What registering holds until it has succeeded; given back unless it is kept.
-void drop_pending(Fabric& fabric, Partition& partition) {
-    if (!partition.pending_region)
-        return;
-    fabric.forget_inodes(partition.pending_region->files);
-    fabric.give_files(partition, partition.pending_region->files.size());
-    partition.pending_region.reset();
-}
-
 Result<void> check_quota(const Fabric& fabric, const Partition& partition,
                          const abi::RegisterRequest& request) {
     const Quota& quota = fabric.quota();
@@ -63,21 +54,28 @@ Result<void> check_order(const Partition& partition, const abi::RegisterRequest&
     return {};
 }
 
-Result<void> take_part(Call& call, const abi::RegisterRequest& request) {
-    Partition& partition = *call.partition;
-    if (request.part == 0)
-        drop_pending(call.fabric, partition);
-    CW_TRY(check_register_request(request));
-    CW_TRY(check_order(partition, request));
-    CW_TRY(check_quota(call.fabric, partition, request));
-    CW_TRY_ASSIGN(RegionFile file, check_region_file(request, call.descriptor));
+Result<void> take_room(Call& call, const abi::RegisterRequest& request, const RegionFile& file) {
     if (call.fabric.inode_known(file.key)) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("part {}: this memory file is part of a region already: memory is "
                                 "registered once, by one partition",
                                 request.part));
     }
-    CW_TRY(call.fabric.take_files(partition, 1));
+    return call.fabric.take_files(*call.partition, 1);
+}
+
+Result<void> take_part(Call& call, const abi::RegisterRequest& request) {
+    Partition& partition = *call.partition;
+    if (request.part == 0)
+        call.fabric.drop_pending_region(partition);
+    CW_TRY(check_register_request(request));
+    CW_TRY(check_order(partition, request));
+    CW_TRY(check_quota(call.fabric, partition, request));
+    CW_TRY_ASSIGN(RegionFile file, check_region_file(request, call.descriptor));
+    if (const auto room = take_room(call, request, file); !room) {
+        call.descriptor = std::move(file.fd);  // not to be closed here: its memory may go with it
+        return room;
+    }
     call.fabric.know_inode(file.key);
     if (!partition.pending_region)
         partition.pending_region.emplace().first = request;
@@ -183,7 +181,8 @@ Result<std::shared_ptr<RegisteredRegion>> find_region(const Partition& partition
     const auto found = partition.regions.find(request.handle);
     if (found == partition.regions.end() || found->second->entry.generation != request.generation) {
         return fail(ErrorCode::not_found,
-                    fmt::format("partition {} has no region with handle {} and that generation",
+                    fmt::format("partition {} has no region with handle {} and that generation: it "
+                                "was never registered, or is deregistered",
                                 partition.name, request.handle));
     }
     return found->second;
@@ -200,7 +199,7 @@ Answer register_region(Call& call) {
             return std::nullopt;
     }
     if (!taken) {
-        drop_pending(call.fabric, *call.partition);
+        call.fabric.drop_pending_region(*call.partition);
         return tl::unexpected(taken.error());
     }
     return Reply::of(call.reply<abi::RegisterReply>());

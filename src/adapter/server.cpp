@@ -12,7 +12,7 @@ namespace causeway::adapter {
 namespace {
 
 constexpr std::uint64_t kShutDownLimitNs = 5'000'000'000;
-constexpr int kPausedLookMs = 100;  // while accepting is paused
+constexpr int kLookMs = 100;  // while accepting is paused, or no thread is to be had
 
 }  // namespace
 
@@ -20,8 +20,10 @@ Server::Server(ServerOptions options, Log log, RuntimeDirectory directory)
     : options_(std::move(options)), log_(std::move(log)), directory_(std::move(directory)) {}
 
 Server::~Server() {
-    // The movers go first: what they still have to say is dropped with the inbox.
+    // The movers go first: what they still have to say is dropped with the inbox. What that owns
+    // may be strangers' files, for whose going nobody waits.
     fabric_.reset();
+    SideThreads(1).post([inbox = std::move(inbox_)] {});
 }
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Log log) {
@@ -38,10 +40,14 @@ Result<void> Server::set_up() {
     CW_TRY(loop_->add(inbox_->fd(), EPOLLIN, [this](std::uint32_t) { inbox_->run_all(); }));
     if (options_.stop_fd >= 0)
         CW_TRY(loop_->add(options_.stop_fd, EPOLLIN, [this](std::uint32_t) { stopping_ = true; }));
-    CW_TRY_ASSIGN(
-        fabric_,
-        Fabric::start(options_.fabric, log_, inbox_, std::make_unique<DefaultPolicy>(),
-                      [this](std::uint32_t id, const std::string& why) { end_session(id, why); }));
+    CW_TRY_ASSIGN(fabric_,
+                  Fabric::start(options_.fabric, log_, inbox_, std::make_unique<DefaultPolicy>(),
+                                {.evict = [this](std::uint32_t id,
+                                                 const std::string& why) { end_session(id, why); },
+                                 .close_aside =
+                                     [this](const std::string& entrance, platform::UniqueFd fd) {
+                                         close_left_behind(entrance, std::move(fd));
+                                     }}));
     for (const std::string& name : options_.entrances) {
         CW_TRY(check_entrance_name(name));
         if (!reserved_names_.insert(name).second) {
@@ -86,7 +92,9 @@ int Server::next_timeout_ms() const {
         const std::uint64_t since = session == sessions_.end() ? 0 : session->second->accepted_ns;
         soonest = std::min(soonest, since + options_.attach_patience_ns);
     }
-    int timeout = accepting_paused_ ? kPausedLookMs : -1;
+    const bool stuck = std::any_of(doors_.begin(), doors_.end(),
+                                   [](const auto& door) { return door->side.stuck(); });
+    int timeout = accepting_paused_ || stuck ? kLookMs : -1;
     if (soonest != UINT64_MAX) {
         const std::uint64_t now = platform::monotonic_ns();
         const std::uint64_t left = soonest > now ? (soonest - now) / 1'000'000 + 1 : 0;
@@ -97,9 +105,12 @@ int Server::next_timeout_ms() const {
 }
 
 void Server::tick() {
-    drop_late_attachers(platform::monotonic_ns());
-    if (accepting_paused_ && !fabric_->files_short())
+    const std::uint64_t now = platform::monotonic_ns();
+    drop_late_attachers(now);
+    if (accepting_paused_ && now >= paused_until_ns_ && !fabric_->files_short())
         resume_accepting();
+    for (const auto& door : doors_)
+        door->side.try_again();
 }
 
 Result<void> Server::shut_down() {
@@ -112,7 +123,6 @@ Result<void> Server::shut_down() {
         // Who waits to be accepted may have sent what hangs, too.
         door->side.post([listener = door->entrance->close()] {});
     }
-    doors_.clear();
     const std::uint64_t deadline = platform::monotonic_ns() + kShutDownLimitNs;
     while (!fabric_->empty()) {
         if (platform::monotonic_ns() > deadline)

@@ -5,7 +5,9 @@
 // Ownership: owns entrances, sessions and the fabric.
 //
 // Invariants:
-//  1. Nothing here waits for a client. A reply that cannot be sent at once ends its session.
+//  1. Nothing here waits for a client. A reply that cannot be sent at once ends its session; but
+//     what the system does not take for others' sake (descriptors, when too many are on their way
+//     in sockets of one user) is taken back and refused.
 //  2. A session has at most one request under way; while it is answered late, it is not read.
 //  3. A message that brings a descriptor is taken, and a connection or a descriptor that came is
 //     closed, on a thread of its entrance: dropping a stranger's file may hang (a socket that
@@ -73,6 +75,7 @@ private:
     // server_accept.cpp
     void accept_some(const std::shared_ptr<Door>& door);
     void admit(const std::shared_ptr<Door>& door, platform::UniqueFd connection);
+    [[nodiscard]] Result<void> watch(Session& session, int connection);
     void drop_oldest_unattached(Door& door);
     void drop_late_attachers(std::uint64_t now_ns);
     void pause_accepting(const std::string& why);
@@ -86,9 +89,10 @@ private:
     void take_aside(Session& session);
     void serve(Session& session, control::IncomingRequest request);
     void answer(Session& session, const abi::Header& header, Answer answer);
-    void send(Session& session, const abi::Header& header, const Result<Reply>& reply);
+    void send(Session& session, const abi::Header& header, Result<Reply> reply);
     void read_again(Session& session);
     void close_stray(std::uint32_t id, const std::shared_ptr<Door>& door, platform::UniqueFd stray);
+    void close_left_behind(const std::string& entrance, platform::UniqueFd fd);
     // Runs `work` on a thread of the door's own, then what it returns (if anything) back here.
     void do_aside(const std::shared_ptr<Door>& door, std::function<std::function<void()>()> work);
     [[nodiscard]] LateReply answer_later(Session& session, const abi::Header& header);
@@ -100,6 +104,8 @@ private:
     [[nodiscard]] Result<Reply> attach_observer(Session& session, const abi::Header& header);
     [[nodiscard]] Answer attach_as(Session& session, const abi::Header& header,
                                    const std::string& name);
+    [[nodiscard]] bool wait_for(Session& session, const abi::Header& header,
+                                const std::string& name);
     [[nodiscard]] Result<Reply> attach_partition(Session& session, const abi::Header& header,
                                                  const std::string& name);
     [[nodiscard]] Result<Reply> attach_reply(const Session& session, const abi::Header& header,
@@ -115,9 +121,13 @@ private:
     std::set<std::string> reserved_names_;
     std::vector<std::shared_ptr<Door>> doors_;
     std::map<std::uint32_t, std::unique_ptr<Session>> sessions_;
+    std::map<std::string, std::uint32_t> waiting_;  // for a name: which session
     std::uint32_t last_session_ = 0;
     bool stopping_ = false;
     bool accepting_paused_ = false;
+    std::uint64_t paused_until_ns_ = 0;  // at least
+    bool pause_was_logged_ = false;
+    RateLimit pauses_{5, 10'000'000'000};
     std::array<std::byte, abi::kMaxMessage> buffer_{};
     std::unique_ptr<Fabric> fabric_;  // last: its threads' results come back to all of the above
 };

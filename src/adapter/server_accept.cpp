@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t kReadable = EPOLLIN;
 constexpr int kAcceptsPerRound = 16;
+constexpr std::uint64_t kPauseNs = 100'000'000;
 constexpr std::uint32_t kMostAside = 64;  // tasks under way on an entrance's own threads
 // Bytes of unread replies, as the kernel counts them (it doubles the number): some thirty small
 // ones. It also bounds how many descriptors a client can leave in flight.
@@ -32,9 +33,10 @@ void Server::accept_some(const std::shared_ptr<Door>& door) {
             admit(door, std::move(*connection));
             continue;
         }
-        if (connection.error().code == ErrorCode::limit_reached)
+        const ErrorCode why = connection.error().code;
+        if (why == ErrorCode::limit_reached || why == ErrorCode::no_memory)
             pause_accepting(connection.error().text);
-        else if (connection.error().code != ErrorCode::again)
+        else if (why != ErrorCode::again && door->complaints.allow(platform::monotonic_ns()))
             log_->warn("entrance {}: {}", door->entrance->label(), connection.error().text);
         return;
     }
@@ -46,25 +48,45 @@ void Server::admit(const std::shared_ptr<Door>& door, platform::UniqueFd connect
     session->door = door;
     session->accepted_ns = platform::monotonic_ns();
     ::setsockopt(connection.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
-    const auto credentials = platform::peer_credentials(connection.get());
-    auto watch = loop_->add(connection.get(), EPOLLIN,
-                            [this, id](std::uint32_t events) { on_readable(id, events); });
-    if (!credentials || !watch) {
-        log_->warn("entrance {}: a connection cannot be served: {}", door->entrance->label(),
-                   credentials ? watch.error().text : credentials.error().text);
-        if (watch)
-            loop_->remove(*watch);
+    const auto served = watch(*session, connection.get());
+    if (!served) {
+        const bool dead = served.error().code == ErrorCode::peer_gone;
+        if (!dead && door->complaints.allow(session->accepted_ns)) {
+            log_->warn("entrance {}: a connection cannot be served: {}", door->entrance->label(),
+                       served.error().text);
+        }
+        loop_->remove(session->socket_watch);
+        loop_->remove(session->process_watch);
         close_stray(id, door, std::move(connection));
         return;
     }
-    session->credentials = *credentials;
     session->socket = std::make_shared<platform::UniqueFd>(std::move(connection));
-    session->socket_watch = *watch;
     if (door->unattached.size() >= options_.max_unattached)
         drop_oldest_unattached(*door);
     door->unattached.push_back(id);
     fabric_->count_files(kFilesPerSession);
     sessions_.emplace(id, std::move(session));
+}
+
+// Who is at the other end is found out now: later its number may be another process's.
+Result<void> Server::watch(Session& session, int connection) {
+    const std::uint32_t id = session.id;
+    CW_TRY_ASSIGN(session.credentials, platform::peer_credentials(connection));
+    CW_TRY_ASSIGN(session.socket_watch,
+                  loop_->add(connection, EPOLLIN,
+                             [this, id](std::uint32_t events) { on_readable(id, events); }));
+    auto process = platform::peer_pidfd(connection);
+    if (process) {
+        session.process = std::move(*process);
+        CW_TRY_ASSIGN(session.process_watch,
+                      loop_->add(session.process.get(), EPOLLIN, [this, id](std::uint32_t) {
+                          end_session(id, "its process has died");
+                      }));
+    } else if (process.error().code == ErrorCode::peer_gone) {
+        return tl::unexpected(process.error());  // a child of its may hold the connection for ever
+    }
+    // Not every kernel gives one; then the end of the connection has to tell.
+    return {};
 }
 
 void Server::leave_unattached(Session& session) {
@@ -99,16 +121,24 @@ void Server::drop_late_attachers(std::uint64_t now_ns) {
     }
 }
 
+// For a while at least: that descriptors are to be had again may be known to the kernel only (a
+// limit of the whole system), and so is found out by trying.
 void Server::pause_accepting(const std::string& why) {
-    if (!accepting_paused_)
-        log_->warn("accepting pauses: {}", why);
+    const std::uint64_t now = platform::monotonic_ns();
+    if (!accepting_paused_) {
+        pause_was_logged_ = pauses_.allow(now);
+        if (pause_was_logged_)
+            log_->warn("accepting pauses: {}", why);
+    }
     accepting_paused_ = true;
+    paused_until_ns_ = now + kPauseNs;
     for (const auto& door : doors_)
         loop_->set_events(door->watch, 0);
 }
 
 void Server::resume_accepting() {
-    log_->info("accepting goes on");
+    if (pause_was_logged_)
+        log_->info("accepting goes on");
     accepting_paused_ = false;
     for (const auto& door : doors_)
         listen_again(*door);

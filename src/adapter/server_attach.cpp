@@ -54,12 +54,17 @@ Result<std::string> requested_name(const abi::AttachRequest& request) {
     return std::string(name);
 }
 
-// 0: not to be seen from here, as that of a process in another PID namespace.
-std::uint64_t user_namespace_of(pid_t pid) {
+// 0: not to be seen from here, as that of a process in another PID namespace, or of one that cannot
+// be told from a later one with its number.
+std::uint64_t user_namespace_of(const Session& session) {
+    const pid_t pid = session.credentials.pid;
     struct stat facts {};
-    if (pid <= 0 || ::stat(fmt::format("/proc/{}/ns/user", pid).c_str(), &facts) != 0)
+    if (pid <= 0 || !session.process ||
+        ::stat(fmt::format("/proc/{}/ns/user", pid).c_str(), &facts) != 0)
         return 0;
-    return facts.st_ino;
+    // It still lives: so it was its own number all the while.
+    pollfd death{session.process.get(), POLLIN, 0};
+    return ::poll(&death, 1, 0) == 0 ? facts.st_ino : 0;
 }
 
 }  // namespace
@@ -131,31 +136,38 @@ Answer Server::attach_as(Session& session, const abi::Header& header, const std:
     }
     if (!fabric_->name_taken(name))
         return attach_partition(session, header, name);
-    if (fabric_->find(name) == nullptr) {
-        const std::uint32_t id = session.id;
-        const bool alone = fabric_->when_free(name, [this, id, header, name] {
-            const auto found = sessions_.find(id);
-            if (found == sessions_.end())
-                return;
-            Session& waiting = *found->second;
-            waiting.answering_late = false;
-            read_again(waiting);
-            waiting.state = Session::State::unattached;
-            waiting.door->unattached.push_front(id);
-            send(waiting, header, attach_partition(waiting, header, name));
-        });
-        if (alone) {
-            leave_unattached(session);
-            session.state = Session::State::waiting;
-            (void)answer_later(session, header);
-            return std::nullopt;
-        }
-    }
+    if (fabric_->find(name) == nullptr && wait_for(session, header, name))
+        return std::nullopt;
     fabric_->count_refusal();
     return fail(ErrorCode::name_in_use,
                 fmt::format("a partition named '{}' is attached already: take another name, or end "
                             "that one first",
                             name));
+}
+
+// Answers `session` once the name is free; false if somebody else waits for that already.
+bool Server::wait_for(Session& session, const abi::Header& header, const std::string& name) {
+    if (const auto before = waiting_.find(name); before != waiting_.end()) {
+        const std::uint32_t id = before->second;
+        if (!has_gone(*sessions_.at(id)))
+            return false;
+        end_session(id, "it has gone");
+    }
+    waiting_[name] = session.id;
+    fabric_->when_free(name, [this, id = session.id, header, name] {
+        waiting_.erase(name);
+        Session& waiting = *sessions_.at(id);
+        waiting.answering_late = false;
+        read_again(waiting);
+        waiting.state = Session::State::unattached;
+        waiting.door->unattached.push_front(id);
+        send(waiting, header, attach_partition(waiting, header, name));
+    });
+    leave_unattached(session);
+    session.state = Session::State::waiting;
+    session.name = name;
+    (void)answer_later(session, header);
+    return true;
 }
 
 Result<Reply> Server::attach_partition(Session& session, const abi::Header& header,
@@ -164,7 +176,7 @@ Result<Reply> Server::attach_partition(Session& session, const abi::Header& head
     CW_TRY_ASSIGN(
         Partition * partition,
         fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
-    partition->user_namespace = user_namespace_of(session.credentials.pid);
+    partition->user_namespace = user_namespace_of(session);
     session.name = name;
     settle(session, Session::State::partition);
     if (session.door->complaints.allow(platform::monotonic_ns())) {
@@ -194,17 +206,6 @@ Result<Reply> Server::attach_reply(const Session& session, const abi::Header& he
 void Server::settle(Session& session, Session::State state) {
     leave_unattached(session);
     session.state = state;
-    // Not every kernel gives one; then the end of the connection has to tell.
-    if (auto process = platform::peer_pidfd(session.socket->get())) {
-        const std::uint32_t id = session.id;
-        const auto watch = loop_->add(process->get(), EPOLLIN, [this, id](std::uint32_t) {
-            end_session(id, "its process has died");
-        });
-        if (watch) {
-            session.process = std::move(*process);
-            session.process_watch = *watch;
-        }
-    }
 }
 
 bool Server::has_gone(const Session& session) const {

@@ -3,16 +3,20 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "adapter/requests.hpp"
 #include "adapter/server.hpp"
+#include "base/assert.hpp"
 #include "base/names.hpp"
 #include "platform/clock.hpp"
 
 namespace causeway::adapter {
 namespace {
+
+constexpr std::uint32_t kNoSession = 0;  // next_id() never gives it
 
 // Does the next message bring descriptors? Looking does not take it, and without room for them
 // none comes in.
@@ -128,6 +132,15 @@ void Server::close_stray(std::uint32_t id, const std::shared_ptr<Door>& door,
     });
 }
 
+// Of a partition that may be gone; its entrance stays.
+void Server::close_left_behind(const std::string& entrance, platform::UniqueFd fd) {
+    const auto door = std::find_if(doors_.begin(), doors_.end(), [&](const auto& each) {
+        return each->entrance->name() == entrance;
+    });
+    CW_ASSERT(door != doors_.end());
+    close_stray(kNoSession, *door, std::move(fd));
+}
+
 void Server::do_aside(const std::shared_ptr<Door>& door,
                       std::function<std::function<void()>()> work) {
     ++door->aside;
@@ -158,7 +171,7 @@ void Server::answer(Session& session, const abi::Header& header, Answer answer) 
     }
 }
 
-void Server::send(Session& session, const abi::Header& header, const Result<Reply>& reply) {
+void Server::send(Session& session, const abi::Header& header, Result<Reply> reply) {
     if (!reply && reply.error().code != ErrorCode::again) {
         complain(session, fmt::format("{} refused: {}: {}", control::request_name(header.type),
                                       error_name(reply.error().code), reply.error().text));
@@ -166,7 +179,14 @@ void Server::send(Session& session, const abi::Header& header, const Result<Repl
     const Result<void> sent =
         reply ? control::send_reply(session.socket->get(), reply->bytes, reply->descriptor.get())
               : control::reply_error(session.socket->get(), header, reply.error());
-    if (!sent) {
+    if (!sent && sent.error().code == ErrorCode::limit_reached && reply && reply->take_back) {
+        reply->take_back(std::move(reply->descriptor));
+        send(session, header,
+             fail(ErrorCode::limit_reached,
+                  "the system takes no descriptor from the adapter now: too many of its user's are "
+                  "on their way in sockets (ETOOMANYREFS); try again later, or raise its limit "
+                  "(ulimit -n)"));
+    } else if (!sent) {
         end_session(session.id, sent.error().code == ErrorCode::again
                                     ? "it does not read its replies"
                                     : "it does not take its reply: " + sent.error().text);
@@ -183,15 +203,14 @@ LateReply Server::answer_later(Session& session, const abi::Header& header) {
         Session& it = *found->second;
         it.answering_late = false;
         read_again(it);
-        send(it, header, reply);
+        send(it, header, std::move(reply));
     };
 }
 
 void Server::complain(Session& session, const std::string& text) {
-    // Who has not attached may come again and again: all of an entrance share one limit.
-    RateLimit& limit =
-        session.state == Session::State::unattached ? session.door->complaints : session.complaints;
-    if (limit.allow(platform::monotonic_ns()))
+    // No session takes more than its share, and who comes again and again no more than that.
+    const std::uint64_t now = platform::monotonic_ns();
+    if (session.complaints.allow(now) && session.door->refusals.allow(now))
         log_->info("{}: {}", session.label(), text);
 }
 
@@ -213,6 +232,9 @@ void Server::end_session(std::uint32_t id, const std::string& why) {
             log_->info("{}: left: {}{}", session->label(), why, more);
     } else if (session->state == Session::State::observer) {
         session->door->observers.erase(id);
+    } else {
+        waiting_.erase(session->name);
+        fabric_->nobody_waits(session->name);
     }
     loop_->remove(session->socket_watch);
     ::shutdown(session->socket->get(), SHUT_RDWR);  // the client sees it now, whatever hangs

@@ -24,8 +24,9 @@ struct Door {
     std::set<std::uint32_t> observers;     // sessions
     // What may hang because of who comes in here happens on threads of the door's own.
     SideThreads side{2};
-    std::uint32_t aside = 0;  // tasks there that have not come back
-    RateLimit complaints{20, 1'000'000'000};
+    std::uint32_t aside = 0;                  // tasks there that have not come back
+    RateLimit complaints{20, 1'000'000'000};  // about connections: who comes and goes
+    RateLimit refusals{20, 1'000'000'000};    // about requests, of all sessions together
 };
 
 // Its connection, and a descriptor of its process.

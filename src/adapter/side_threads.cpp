@@ -17,6 +17,11 @@ struct SideThreads::State {
     std::size_t running = 0;  // tasks
     std::size_t threads = 0;
 
+    // Guarded by the mutex. Threads that are not inside a task come back for what waits.
+    [[nodiscard]] bool stuck() const {
+        return !waiting.empty() && threads == running && threads < most;
+    }
+
     void work() {
         std::unique_lock lock(mutex);
         while (!waiting.empty()) {
@@ -45,11 +50,31 @@ void SideThreads::post(std::function<void()> task) {
             return;
         ++state_->threads;
     }
+    add_thread();
+}
+
+bool SideThreads::stuck() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->stuck();
+}
+
+void SideThreads::try_again() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        if (!state_->stuck())
+            return;
+        ++state_->threads;
+    }
+    add_thread();
+}
+
+// It is counted already.
+void SideThreads::add_thread() {
     try {
         std::thread([state = state_] { state->work(); }).detach();
     } catch (const std::system_error&) {
         const std::lock_guard lock(state_->mutex);
-        --state_->threads;  // the next task tries again
+        --state_->threads;
     }
 }
 

@@ -8,6 +8,8 @@
 // Invariants:
 //  1. post() never blocks, and there are never more than `most` threads.
 //  2. How much hangs is for the caller to bound.
+//  3. What waits while no thread can be made is not lost: it waits for try_again(), or the next
+//     post().
 #pragma once
 
 #include <cstddef>
@@ -23,7 +25,13 @@ public:
     // What `task` owns goes on its thread, too.
     void post(std::function<void()> task);
 
+    // Something waits for a thread that could not be made.
+    [[nodiscard]] bool stuck() const;
+    // Makes one if so.
+    void try_again();
+
 private:
+    void add_thread();
     struct State;
     std::shared_ptr<State> state_;
 };

@@ -304,9 +304,10 @@ Result<UniqueFd> peer_pidfd(int fd) {
     socklen_t size = sizeof raw;
     if (::getsockopt(fd, SOL_SOCKET, kPeerPidfd, &raw, &size) == 0)
         return UniqueFd(raw);
-    if (errno == ESRCH || errno == EINVAL || errno == ENODATA) {
-        return fail(ErrorCode::not_found, "the peer's process has died or cannot be seen");
-    }
+    if (errno == ESRCH || errno == EINVAL)
+        return fail(ErrorCode::peer_gone, "the peer's process has died");
+    if (errno == ENODATA)
+        return fail(ErrorCode::not_found, "the peer's process cannot be seen");
     if (errno != ENOPROTOOPT)
         return fail_errno("get the peer's pidfd", errno);
 
@@ -322,7 +323,7 @@ Result<UniqueFd> peer_pidfd(int fd) {
     if (errno == ENOSYS)
         return fail(ErrorCode::unsupported, "this kernel has no pidfds");
     if (errno == ESRCH)
-        return fail(ErrorCode::not_found, "the peer's process has died");
+        return fail(ErrorCode::peer_gone, "the peer's process has died");
     return fail_errno_format(errno, "pidfd_open %d", static_cast<int>(peer.pid));
 }
 

@@ -73,8 +73,8 @@ struct Credentials {
 [[nodiscard]] Result<Credentials> peer_credentials(int fd);
 
 // A pidfd of the process that connected: readable when it has died. From SO_PEERPIDFD (Linux 6.5)
-// or, without that, pidfd_open. unsupported where the kernel has neither, not_found when it has
-// died already or cannot be seen.
+// or, without that, pidfd_open. Errors: unsupported where the kernel has neither, peer_gone when it
+// has died already, not_found when it cannot be seen.
 [[nodiscard]] Result<UniqueFd> peer_pidfd(int fd);
 
 }  // namespace causeway::platform

@@ -60,8 +60,9 @@ protected:
     }
     void expect_undisturbed(std::uint64_t rounds = 5) {
         EXPECT_TRUE(adapter->alive());
-        if (by_direct != nullptr)
+        if (by_direct != nullptr) {
             EXPECT_TRUE(by_direct->go_on(rounds)) << by_direct->trouble();
+        }
         EXPECT_TRUE(by_adapter->go_on(rounds)) << by_adapter->trouble();
         EXPECT_EQ(victim->check(), "");
     }

@@ -26,7 +26,8 @@ public:
     using Change = std::function<void(adapter::ServerOptions&)>;
 
     // Entrances a and b beside the open one. `later`: it listens, but serves only after run().
-    explicit InProcessAdapter(const Change& change = nullptr, bool later = false) {
+    explicit InProcessAdapter(const Change& change = nullptr, bool later = false,
+                              adapter::Log log = adapter::make_silent_log()) {
         adapter::ServerOptions options;
         options.runtime_directory = directory_.path();
         options.entrances = {"a", "b"};
@@ -36,7 +37,7 @@ public:
         options.fabric.max_mappings = platform::max_map_count();
         if (change)
             change(options);
-        auto started = adapter::Server::start(std::move(options), adapter::make_silent_log());
+        auto started = adapter::Server::start(std::move(options), std::move(log));
         if (!started)
             throw std::runtime_error("the adapter does not start: " + started.error().text);
         server_ = std::move(*started);
@@ -63,6 +64,8 @@ public:
         return directory_.path() + (entrance.empty() ? "" : "/" + entrance) + "/fabric.sock";
     }
     [[nodiscard]] const std::string& directory() const { return directory_.path(); }
+    // The server's thread.
+    [[nodiscard]] std::thread& thread() { return thread_; }
 
 private:
     TempDirectory directory_;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -108,6 +110,11 @@ public:
     [[nodiscard]] bool closed() const {
         pollfd state{socket_.get(), 0, 0};
         return ::poll(&state, 1, 0) > 0 && (state.revents & POLLHUP) != 0;
+    }
+    // Has the adapter taken everything that was sent?
+    [[nodiscard]] bool taken() const {
+        int left = 1;
+        return ::ioctl(socket_.get(), SIOCOUTQ, &left) == 0 && left == 0;
     }
     [[nodiscard]] int fd() const { return socket_.get(); }
     void close() { socket_.reset(); }

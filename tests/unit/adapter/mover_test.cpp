@@ -141,10 +141,10 @@ protected:
         options.patience = patience;
         options.regions = regions;
         options.partition_counters = totals;
-        options.completions = Doorbell::create().value();
-        options.events = Doorbell::create().value();
+        options.completions = Doorbell::create([](platform::UniqueFd) {}).value();
+        options.events = Doorbell::create([](platform::UniqueFd) {}).value();
         if (bells[session] == nullptr) {
-            bells[session] = Doorbell::create().value();
+            bells[session] = Doorbell::create([](platform::UniqueFd) {}).value();
             pages[session] =
                 platform::Mapping::map(bells[session]->page_fd.get(), platform::kPage).value();
             movers[mover]->open_doorbell(session, bells[session]);

@@ -11,6 +11,7 @@
 #include "platform/mapping.hpp"
 #include "platform/wakeup.hpp"
 #include "shm/doorbell.hpp"
+#include "support/direct_sessions.hpp"
 #include "support/in_process_adapter.hpp"
 #include "support/own_holdings.hpp"
 #include "support/raw_client.hpp"
@@ -24,6 +25,8 @@ using test::create_request;
 using test::disconnect_request;
 using test::eventually;
 using test::InProcessAdapter;
+using test::RawEnd;
+using test::RawMemory;
 using test::RawReply;
 using test::RawSession;
 
@@ -31,60 +34,6 @@ ino_t inode_of(const platform::UniqueFd& fd) {
     struct stat facts {};
     return ::fstat(fd.get(), &facts) == 0 ? facts.st_ino : 0;
 }
-
-// A region of a raw session: the reply and the file that it stands in.
-struct RawMemory {
-    RawMemory(RawSession& session, std::uint64_t size, std::uint32_t rights) {
-        auto request = test::register_request(size);
-        request.rights = rights;
-        for (std::uint64_t left = size; left != 0; ++request.part) {
-            const std::uint64_t part = std::min(left, abi::kRegionPart);
-            left -= part;
-            files.push_back(test::region_file(part));
-            reply =
-                session.client.call(request, files.back().get()).value().as<abi::RegisterReply>();
-        }
-    }
-    std::vector<platform::UniqueFd> files;
-    abi::RegisterReply reply;
-};
-
-struct End {
-    End(RawSession& owner, std::uint32_t completions, const abi::QueuePairShape& shape)
-        : session(owner) {
-        auto request = create_request(completions);
-        request.shape = shape;
-        auto answer = owner.client.call(request).value();
-        created = answer.as<abi::CreateQueuePairReply>();
-        memory = platform::Mapping::map(answer.descriptor.get(), created.memory_size).value();
-    }
-    [[nodiscard]] std::uint32_t id() const { return created.queue_pair; }
-    [[nodiscard]] abi::QueuePairLayout& layout() const {
-        return *memory.at<abi::QueuePairLayout>();
-    }
-    [[nodiscard]] bool becomes(abi::QueuePairState state) const {
-        return eventually(
-            [&] { return layout().state.load() == static_cast<std::uint32_t>(state); });
-    }
-    RawReply open(abi::DirectSide side) const { return open(static_cast<std::uint32_t>(side)); }
-    RawReply open(std::uint32_t side) const {
-        auto request = control::make<abi::OpenDirectRequest>(abi::Request::open_direct);
-        request.queue_pair = id();
-        request.side = side;
-        return session.client.call(request).value();
-    }
-    RawReply resolve(std::uint32_t handle, std::uint32_t part = 0) const {
-        auto request = control::make<abi::ResolveRequest>(abi::Request::resolve);
-        request.queue_pair = id();
-        request.handle = handle;
-        request.part = part;
-        return session.client.call(request).value();
-    }
-
-    RawSession& session;
-    abi::CreateQueuePairReply created;
-    platform::Mapping memory;
-};
 
 class DirectRequests : public testing::Test {
 protected:
@@ -94,12 +43,12 @@ protected:
     static constexpr abi::QueuePairShape kBilling{16, 32, 16, 32};
 
     struct Joined {
-        std::unique_ptr<End> a;  // orders, connected
-        std::unique_ptr<End> b;  // billing, accepted
+        std::unique_ptr<RawEnd> a;  // orders, connected
+        std::unique_ptr<RawEnd> b;  // billing, accepted
     };
     Joined join(abi::Executor wanted = abi::Executor::direct) {
-        Joined joined{std::make_unique<End>(*orders, orders_queue, kOrders),
-                      std::make_unique<End>(*billing, billing_queue, kBilling)};
+        Joined joined{std::make_unique<RawEnd>(*orders, orders_queue, kOrders),
+                      std::make_unique<RawEnd>(*billing, billing_queue, kBilling)};
         auto connect = connect_request(joined.a->id(), "billing/invoices");
         connect.executor = static_cast<std::uint32_t>(wanted);
         EXPECT_TRUE(orders->client.call(connect)->ok());
@@ -129,13 +78,13 @@ protected:
         request.doorbell = bell.as<abi::OpenDoorbellReply>().doorbell;
         return session.client.call(request).value();
     }
-    static void disconnect(const End& end) {
+    static void disconnect(const RawEnd& end) {
         EXPECT_TRUE(end.session.client.call(disconnect_request(end.id()))->ok());
     }
     // What a partition gets with its first queue pair and keeps, so that a test can count the rest.
     void have_had_queue_pairs() {
-        disconnect(End(*orders, orders_queue, kOrders));
-        disconnect(End(*billing, billing_queue, kBilling));
+        disconnect(RawEnd(*orders, orders_queue, kOrders));
+        disconnect(RawEnd(*billing, billing_queue, kBilling));
     }
     void attach() {
         orders = std::make_unique<RawSession>(adapter.socket(), "orders");
@@ -206,7 +155,7 @@ TEST_F(DirectRequests, InboundMemoryIsOneFileForBothSides) {
 
 TEST_F(DirectRequests, InboundMemoryIsHandedOutOnceToEachSide) {
     const Joined pair = join();
-    for (const End* end : {pair.a.get(), pair.b.get()}) {
+    for (const RawEnd* end : {pair.a.get(), pair.b.get()}) {
         for (const auto side : {abi::DirectSide::own, abi::DirectSide::peer}) {
             EXPECT_TRUE(end->open(side).descriptor.valid());
             EXPECT_EQ(end->open(side).code(), ErrorCode::wrong_state);
@@ -234,12 +183,12 @@ TEST_F(DirectRequests, BothSidesAreToldTheSameOfEachOther) {
 
 TEST_F(DirectRequests, NothingIsGrantedThroughOtherQueuePairs) {
     const RawMemory exported(*billing, 4096, kExported);
-    const auto denied = [&](const End& end, ErrorCode code) {
+    const auto denied = [&](const RawEnd& end, ErrorCode code) {
         EXPECT_EQ(end.open(abi::DirectSide::own).code(), code);
         EXPECT_EQ(end.open(abi::DirectSide::peer).code(), code);
         EXPECT_EQ(end.resolve(exported.reply.handle).code(), code);
     };
-    const End idle(*orders, orders_queue, kOrders);
+    const RawEnd idle(*orders, orders_queue, kOrders);
     denied(idle, ErrorCode::denied);
     ASSERT_TRUE(orders->client.call(connect_request(idle.id(), "billing/invoices"))->ok());
     denied(idle, ErrorCode::denied);  // connecting
@@ -253,7 +202,7 @@ TEST_F(DirectRequests, NothingIsGrantedThroughOtherQueuePairs) {
     // A third partition names a queue pair that is not its own.
     const Joined direct = join();
     RawSession third(adapter.socket(), "third");
-    End foreign(third, third.open_completions(), kOrders);
+    RawEnd foreign(third, third.open_completions(), kOrders);
     foreign.created.queue_pair = direct.a->id();
     denied(foreign, ErrorCode::not_found);
 }
@@ -425,8 +374,8 @@ TEST_F(DirectRequests, DeregisteringWhatWasGrantedIsCountedBeforeTheReply) {
 
 TEST_F(DirectRequests, WithoutAWishBothMustExportEverything) {
     const auto executor_of = [&]() -> abi::Executor {
-        const End a(*orders, orders_queue, kOrders);
-        const End b(*billing, billing_queue, kBilling);
+        const RawEnd a(*orders, orders_queue, kOrders);
+        const RawEnd b(*billing, billing_queue, kBilling);
         EXPECT_TRUE(orders->client.call(connect_request(a.id(), "billing/invoices"))->ok());
         const auto reply = billing->client.call(accept_request(listener, b.id())).value();
         disconnect(a);
@@ -443,8 +392,8 @@ TEST_F(DirectRequests, WithoutAWishBothMustExportEverything) {
 }
 
 TEST_F(DirectRequests, WhoInsistsOnWhatTheOtherDeclinesIsRefused) {
-    const End a(*orders, orders_queue, kOrders);
-    const End b(*billing, billing_queue, kBilling);
+    const RawEnd a(*orders, orders_queue, kOrders);
+    const RawEnd b(*billing, billing_queue, kBilling);
     auto connect = connect_request(a.id(), "billing/invoices");
     connect.executor = static_cast<std::uint32_t>(abi::Executor::direct);
     ASSERT_TRUE(orders->client.call(connect)->ok());
@@ -471,7 +420,7 @@ TEST_F(DirectRequests, WhatBothHaveFetchedTheAdapterHoldsNoMore) {
     const Joined pair = join();
     EXPECT_GT(test::open_files(), before);
     std::uint32_t bells[2] = {0, 0};
-    for (const End* end : {pair.a.get(), pair.b.get()}) {
+    for (const RawEnd* end : {pair.a.get(), pair.b.get()}) {
         for (const auto side : {abi::DirectSide::own, abi::DirectSide::peer}) {
             const auto reply = end->open(side).as<abi::OpenDirectReply>();
             bells[end == pair.a.get() ? 0 : 1] = reply.bell_in;
@@ -535,8 +484,8 @@ TEST_F(DirectRequests, APeerThatGoesWhileItIsJoined) {
     have_had_queue_pairs();
     const std::size_t mappings = settled().mappings;
     for (int round = 0; round < 30; ++round) {
-        const End a(*orders, orders_queue, kOrders);
-        const End b(*billing, billing_queue, kBilling);
+        const RawEnd a(*orders, orders_queue, kOrders);
+        const RawEnd b(*billing, billing_queue, kBilling);
         auto connect = connect_request(a.id(), "billing/invoices");
         connect.executor = static_cast<std::uint32_t>(abi::Executor::direct);
         ASSERT_TRUE(orders->client.call(connect)->ok());

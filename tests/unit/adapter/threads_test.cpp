@@ -1,6 +1,7 @@
 // Inbox, worker and side threads: what the control thread gives away and gets back.
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <future>
@@ -117,6 +118,29 @@ TEST(SideThreads, ThatHangHoldUpNobody) {
     EXPECT_EQ(*done, 0);
     gate.set_value();
     EXPECT_TRUE(test::eventually([&] { return *done == 5; })) << "also without their owner";
+}
+
+// The system gives no thread for a while; what was to be done is not forgotten.
+TEST(SideThreads, WithoutThreadsTheyTryAgain) {
+    pthread_attr_t before;
+    pthread_attr_t impossible;
+    ASSERT_EQ(::pthread_getattr_default_np(&before), 0);
+    ASSERT_EQ(::pthread_attr_init(&impossible), 0);
+    ASSERT_EQ(::pthread_attr_setstacksize(&impossible, std::size_t{1} << 46), 0);
+    ASSERT_EQ(::pthread_setattr_default_np(&impossible), 0);
+    SideThreads side(2);
+    std::atomic<int> runs{0};
+    EXPECT_FALSE(side.stuck()) << "nothing to do";
+    side.post([&runs] { ++runs; });
+    side.post([&runs] { ++runs; });
+    side.try_again();
+    EXPECT_TRUE(side.stuck());
+    EXPECT_EQ(runs, 0);
+    ASSERT_EQ(::pthread_setattr_default_np(&before), 0);
+    EXPECT_TRUE(side.stuck());
+    side.try_again();
+    EXPECT_TRUE(test::eventually([&] { return runs == 2; }));
+    EXPECT_FALSE(side.stuck());
 }
 
 }  // namespace
