@@ -147,9 +147,6 @@ void Mover::Loop::run_commands() {
         command();
         command = nullptr;  // what it held goes now, not after the others
     }
-    // Only now: what was rung for may have been added by a later command of the same batch.
-    for (const std::uint32_t session : std::exchange(opened_, {}))
-        answer(session);
 }
 
 void Mover::Loop::run() {
@@ -202,7 +199,7 @@ void Mover::Loop::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell>
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, doorbell->socket().fd(), &want);
     doorbell->waiter().announce_sleep();  // always: it is the socket that is listened to
     entry.doorbell = std::move(doorbell);
-    opened_.push_back(session);  // for what was rung before this
+    answer(session);  // what was rung before this
 }
 
 void Mover::Loop::close_session(std::uint32_t session) {
@@ -222,6 +219,9 @@ void Mover::Loop::add(std::shared_ptr<End> end) {
     if (ends.size() <= bit)
         ends.resize(bit + 1);
     ends[bit] = std::move(end);
+    // Another mover may have connected it already, and what its partition has rung for until now
+    // found no end here. Where it is not connected yet, connect() looks at what was posted.
+    rung(ends[bit]);
 }
 
 void Mover::Loop::remove(const std::shared_ptr<End>& end) {

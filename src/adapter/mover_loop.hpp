@@ -65,6 +65,7 @@ private:
     void sleep();
     void look_at_doorbells(int timeout_ms);
     void answer(std::uint32_t session);
+    void rung(const std::shared_ptr<End>& end);
     void retry_due();
     [[nodiscard]] int sleep_limit_ms() const;
     void close_connection(Connection& connection, End* blamed, abi::Error reason,
@@ -82,7 +83,6 @@ private:
 
     std::unordered_map<std::uint32_t, Session> sessions_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
-    std::vector<std::uint32_t> opened_;  // sessions whose doorbells run_commands() has to look at
     std::vector<Connection*> polled_;
     std::vector<Connection*> waiting_;  // cold, with a retry time
     std::uint64_t next_connection_id_;

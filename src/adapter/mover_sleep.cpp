@@ -135,10 +135,6 @@ void Mover::Loop::look_at_doorbells(int timeout_ms) {
     looked_ns_ = now_ns_;
     std::array<epoll_event, 64> events;
     const int n = ::epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
-    // What a partition rings for was added before it was told of it; the command may still wait
-    // here, and a bit that nothing is known of would be dropped.
-    if (n > 0)
-        run_commands();
     for (int i = 0; i < n; ++i) {
         const std::uint64_t id = events[static_cast<std::size_t>(i)].data.u64;
         if (id == 0) {
@@ -161,21 +157,23 @@ void Mover::Loop::answer(std::uint32_t session) {
         (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, it.doorbell->socket().fd(), nullptr);
     }
     it.doorbell->waiter().take([&](std::uint32_t bit) {
-        if (bit >= it.ends.size() || !it.ends[bit])
-            return;
-        End& end = *it.ends[bit];
-        // SYNC(served-by): acquire, pairs with Mover::connect. `connection` is read only here,
-        // where it is this mover's own.
-        Mover* const server = end.served_by.load(std::memory_order_acquire);
-        if (server == owner_) {
-            if (end.connection != nullptr)
-                heat(*end.connection);
-        } else if (server != nullptr &&
-                   !end.poke_pending.exchange(true, std::memory_order_acq_rel)) {
-            // One poke at a time: a partition that rings without end fills no queue.
-            server->poke(it.ends[bit]);
-        }
+        // A bit of an end whose addition still waits is dropped: add() looks for itself.
+        if (bit < it.ends.size() && it.ends[bit])
+            rung(it.ends[bit]);
     });
+}
+
+void Mover::Loop::rung(const std::shared_ptr<End>& end) {
+    // SYNC(served-by): acquire, pairs with Mover::connect. `connection` is read only here, where it
+    // is this mover's own.
+    Mover* const server = end->served_by.load(std::memory_order_acquire);
+    if (server == owner_) {
+        if (end->connection != nullptr)
+            heat(*end->connection);
+    } else if (server != nullptr && !end->poke_pending.exchange(true, std::memory_order_acq_rel)) {
+        // One poke at a time: a partition that rings without end fills no queue.
+        server->poke(end);
+    }
 }
 
 }  // namespace causeway::adapter

@@ -261,6 +261,30 @@ TEST_F(MoverTest, KnowsWhatIsRungForBeforeItWasAdded) {
     }
 }
 
+// The same where the doorbell is looked at while the addition waits: in the same batch of commands
+// as the doorbell's opening, or in a later one.
+TEST_F(MoverTest, KnowsWhatWasAnsweredBeforeItWasAdded) {
+    std::promise<void> first, second;
+    std::atomic<bool> in_second{false};
+    movers[0]->run([&] { first.get_future().wait(); });
+    (void)make_end(1, 0);  // opens the session's doorbell
+    movers[0]->run([&] {
+        in_second = true;
+        second.get_future().wait();
+    });
+    first.set_value();
+    ASSERT_TRUE(eventually([&] { return in_second.load(); }));
+    Played a = make_end(1, 0);
+    Played b = make_end(2, 0);
+    connect(*movers[1], a, b);
+    await_cold(a);
+    await_cold(b);
+    b.receive();
+    a.send(5);
+    second.set_value();
+    EXPECT_EQ(b.await_receive().payload[0], 5);
+}
+
 // A partition that rings without end while the serving mover is busy fills no queue of that mover:
 // one poke is on its way at most.
 TEST_F(MoverTest, RingingWithoutEndIsOnePoke) {
