@@ -1,12 +1,16 @@
 #include "support/live_adapter.hpp"
 
 #include <dirent.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include <cstdio>
 #include <cstdlib>
@@ -22,6 +26,15 @@ namespace causeway::test {
 namespace {
 
 constexpr int kPatienceMs = 30'000;
+
+// What AddressSanitizer looks for at the end of a program, which `_exit` passes over.
+[[nodiscard]] bool leaks() {
+#if defined(__SANITIZE_ADDRESS__)
+    return __lsan_do_recoverable_leak_check() != 0;
+#else
+    return false;
+#endif
+}
 
 // The life of a forked adapter: what apps/causewayd/main.cpp does, without its options.
 [[noreturn]] void serve(const std::string& directory, const std::vector<std::string>& entrances,
@@ -47,7 +60,7 @@ constexpr int kPatienceMs = 30'000;
     if (!served)
         ::_exit(1);
     server->reset();
-    ::_exit(0);
+    ::_exit(leaks() ? 1 : 0);
 }
 
 [[noreturn]] void become_program(const std::string& directory,
@@ -112,8 +125,9 @@ LiveAdapter::LiveAdapter(Kind kind, std::vector<std::string> entrances, unsigned
 }
 
 LiveAdapter::~LiveAdapter() {
-    if (pid_ > 0)
-        (void)stop();
+    if (pid_ > 0) {
+        EXPECT_EQ(stop(), 0) << "the adapter ended badly";
+    }
 }
 
 void LiveAdapter::start() {
