@@ -113,7 +113,7 @@ Result<Plan> make_plan(const Options& options) {
         plan.test == Test::latency ? 1 : (plan.test == Test::rate ? 64 : 8);
     plan.outstanding =
         options.outstanding.value_or(static_cast<std::uint32_t>(std::min(window, affordable)));
-    plan.buffers = options.buffers.value_or(std::max(plan.outstanding, 2U));
+    plan.buffers = options.buffers.value_or(plan.default_buffers());
     if (plan.outstanding < 1 || plan.outstanding > kMostOutstanding ||
         plan.buffers < plan.outstanding || plan.buffers > kMostOutstanding)
         return fail(
@@ -220,7 +220,8 @@ void add_perf(CLI::App& app) {
                     "Messages on their way at once (default: latency 1, rate 64, bandwidth 8)")
         ->type_name("N");
     perf.add_option("--buffers", options->buffers,
-                    "Messages' places on each side (default: as outstanding, at least 2)")
+                    "Messages' places on each side (default: as outstanding, at least 2, and 128 "
+                    "of messages up to 256 bytes)")
         ->type_name("N");
     perf.add_option("--movers", options->movers,
                     "Mover threads of the private adapter (default: 1)")

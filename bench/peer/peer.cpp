@@ -73,7 +73,7 @@ Result<Plan> make_plan(const Options& options) {
     plan.outstanding = options.outstanding != 0
                            ? options.outstanding
                            : static_cast<std::uint32_t>(std::min(window, affordable));
-    plan.buffers = options.buffers != 0 ? options.buffers : std::max(plan.outstanding, 2U);
+    plan.buffers = options.buffers != 0 ? options.buffers : plan.default_buffers();
     if (plan.outstanding > plan.buffers || plan.buffers > kMostBuffers)
         return fail(ErrorCode::invalid_argument,
                     fmt::format("--buffers ({}) must be as many as --outstanding ({}) at least "

@@ -72,19 +72,18 @@ void CompletionQueue::remove(QueuePair& pair) noexcept {
 int CompletionQueue::poll(cw_completion* out, int most) noexcept {
     if (asleep_)
         wake();
-    if (bell_.rung() || !peers_.empty())
+    if (bell_.rung() || peers_.look())
         collect_rung();
     // Cold pairs that were rung for get every other turn, or busy hot ones would starve them.
-    ++turn_;
-    int n = (turn_ & 1) != 0 && first_pending_ != nullptr ? take_pending(out, most) : 0;
+    pending_first_ = !pending_first_;
+    int n = 0;
+    if (first_pending_ != nullptr && pending_first_)
+        n = take_pending(out, most);
     if (n < most)
         n += take_hot(out + n, most - n);
-    if (n < most && first_pending_ != nullptr)
+    if (first_pending_ != nullptr && n < most)
         n += take_pending(out + n, most - n);
-    if (n == 0)
-        return empty_poll(out, most);
-    empty_polls_ = 0;
-    return n;
+    return n != 0 ? n : empty_poll(out, most);
 }
 
 int CompletionQueue::empty_poll(cw_completion* out, int most) noexcept {
@@ -131,18 +130,23 @@ void CompletionQueue::heat(QueuePair& pair) noexcept {
 void CompletionQueue::cool(QueuePair& pair) noexcept {
     pair.publish_all_read();
     pair.set_polled(false);
+    if (stays_cold(pair)) {
+        leave_hot(pair);
+    } else {
+        pair.set_polled(true);
+        pair.link.idle_polls = 0;
+    }
+}
+
+// Nobody polls the pair any more, and its memory says so: has nothing come in between?
+bool CompletionQueue::stays_cold(QueuePair& pair) noexcept {
     pair.announce_wait();
     // SYNC(polled): pairs with the executor's fence between publishing a completion and loading
     // `polled` (adapter/end.cpp): either this second look sees the completion, or the executor sees
     // that it must set the ready bit. Without the fence both could miss each other.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     peers_.barrier();
-    if (pair.ready()) {
-        pair.set_polled(true);
-        pair.link.idle_polls = 0;
-    } else {
-        leave_hot(pair);
-    }
+    return !pair.ready();
 }
 
 void CompletionQueue::leave_hot(QueuePair& pair) noexcept {
@@ -185,9 +189,10 @@ int CompletionQueue::take_hot(cw_completion* out, int most) noexcept {
     const int burst = hot_count_ <= 1 ? most : std::min(most, kBurst);
     int n = 0;
     // From a copy of the count on: a pair that cools closes the gap behind it.
-    for (std::uint32_t left = hot_count_, at = turn_; left != 0 && n < most; --left, ++at) {
-        QueuePair& pair = *hot_[at % hot_count_];
-        const int got = pair.take(out + n, std::min(burst, most - n));
+    for (std::uint32_t left = hot_count_; left != 0 && n < most; --left) {
+        next_hot_ = next_hot_ + 1 < hot_count_ ? next_hot_ + 1 : 0;
+        QueuePair& pair = *hot_[next_hot_];
+        const int got = pair.quiet() ? 0 : pair.take(out + n, std::min(burst, most - n));
         n += got;
         if (got != 0) {
             pair.link.idle_polls = 0;
@@ -210,8 +215,9 @@ int CompletionQueue::take_pending(cw_completion* out, int most) noexcept {
         const int got = pair.take(out + n, wanted);
         n += got;
         leave_pending(pair);
-        if (got == wanted)
-            push_pending(pair);  // perhaps more: to the end of the list
+        // Perhaps there is more, or it waits for a peer that was not told: to the end of the list.
+        if (got == wanted || (pair.waits() && !stays_cold(pair)))
+            push_pending(pair);
         if (&pair == last)
             break;
     }

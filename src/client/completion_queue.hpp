@@ -52,6 +52,11 @@ public:
 
     [[nodiscard]] Result<void> add(QueuePair& pair);
     void remove(QueuePair& pair) noexcept;
+    // A direct end has completed its own sends, or waits for its peer: nobody rings for these.
+    void note_own_work(QueuePair& pair) noexcept {
+        if (pair.link.place == CompletionLink::Place::cold)
+            bring(pair);
+    }
 
     // Up to `most` completions; 0: none now; -adapter_gone: none ever again.
     [[nodiscard]] int poll(cw_completion* out, int most) noexcept;
@@ -80,6 +85,7 @@ private:
     void bring(QueuePair& pair) noexcept;
     void heat(QueuePair& pair) noexcept;
     void cool(QueuePair& pair) noexcept;
+    [[nodiscard]] bool stays_cold(QueuePair& pair) noexcept;
     void leave_hot(QueuePair& pair) noexcept;
     void leave_pending(QueuePair& pair) noexcept;
     void push_pending(QueuePair& pair) noexcept;
@@ -98,7 +104,8 @@ private:
     shm::DoorbellWaiter bell_;
     std::array<QueuePair*, kMostHot> hot_{};
     std::uint32_t hot_count_ = 0;
-    std::uint32_t turn_ = 0;  // which hot pair comes first
+    std::uint32_t next_hot_ = 0;
+    bool pending_first_ = false;
     std::uint32_t empty_polls_ = 0;
     bool asleep_ = false;  // announced
     bool gone_handled_ = false;

@@ -10,7 +10,7 @@ namespace causeway::client {
 namespace {
 
 constexpr std::uint64_t kAdaptiveSpinNs = 30'000;  // about what a wake-up costs
-constexpr std::uint32_t kFirstPolls = 32;
+constexpr std::uint32_t kFirstPolls = 128;
 constexpr std::uint32_t kPollsPerLook = 16;    // at the clock, while spinning
 constexpr std::uint64_t kLivenessNs = kNapNs;  // between looks at the adapter, while spinning
 
@@ -21,15 +21,14 @@ int CompletionQueue::wait(cw_completion* out, int most, std::uint64_t timeout_ns
     int n = poll(out, most);
     if (n != 0 || timeout_ns == 0)
         return n;
-    // What comes soon comes without a look at the clock.
+    // What comes soon comes without a look at the clock, and without a pause, which takes as long
+    // as a message: but not where others want this core.
     if (how != CW_WAIT_BLOCK) {
-        for (std::uint32_t i = 0; i < kFirstPolls; ++i) {
-            spinner_.spin();
+        const std::uint32_t polls = spinner_.crowded() ? 1 : kFirstPolls;
+        for (std::uint32_t i = 0; i < polls; ++i) {
             n = poll(out, most);
-            if (n != 0) {
-                spinner_.reset();
+            if (n != 0)
                 return n;
-            }
         }
     }
     const Deadline deadline(timeout_ns);

@@ -10,11 +10,9 @@
 
 namespace causeway::client {
 
-Result<std::unique_ptr<DirectLane>> DirectLane::open(Partition& partition,
-                                                     CompletionQueue& completions,
-                                                     std::uint32_t queue_pair,
-                                                     const shm::QueuePairView& own,
-                                                     engine::Patience patience) {
+Result<std::unique_ptr<DirectLane>> DirectLane::open(
+    Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
+    const shm::QueuePairView& own, std::uint64_t posted, engine::Patience patience) {
     // A peer's memory can fault under the copy: without the guard that would end this process.
     CW_TRY(platform::install_fault_guard());
     CW_TRY_ASSIGN(Side inbound, fetch(partition, queue_pair, abi::DirectSide::own));
@@ -30,9 +28,9 @@ Result<std::unique_ptr<DirectLane>> DirectLane::open(Partition& partition,
     CW_TRY_ASSIGN(auto bell, partition.peer_bell(terms.bell_out));
     auto memory = completions.peer_memory(terms.peer_session);
     CW_TRY(completions.add_bell(terms.bell_in));
-    return std::unique_ptr<DirectLane>(new DirectLane(partition, completions, queue_pair, own,
-                                                      patience, std::move(inbound), std::move(peer),
-                                                      std::move(bell), std::move(memory)));
+    return std::unique_ptr<DirectLane>(
+        new DirectLane(partition, completions, queue_pair, own, posted, patience,
+                       std::move(inbound), std::move(peer), std::move(bell), std::move(memory)));
 }
 
 Result<DirectLane::Side> DirectLane::fetch(Partition& partition, std::uint32_t queue_pair,
@@ -58,8 +56,9 @@ Result<DirectLane::Side> DirectLane::fetch(Partition& partition, std::uint32_t q
 }
 
 DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
-                       const shm::QueuePairView& own, engine::Patience patience, Side inbound,
-                       Side peer, std::shared_ptr<WakerBell> peer_bell,
+                       const shm::QueuePairView& own, std::uint64_t posted,
+                       engine::Patience patience, Side inbound, Side peer,
+                       std::shared_ptr<WakerBell> peer_bell,
                        std::shared_ptr<PeerMemory> peer_memory)
     : partition_(partition),
       completions_(completions),
@@ -67,12 +66,14 @@ DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::
       bell_in_(peer.terms.bell_in),
       peer_ready_bit_(peer.terms.peer_ready_bit),
       barriers_(platform::register_for_membarrier()),
+      posted_(posted),
       peer_bell_(std::move(peer_bell)),
       peer_memory_(std::move(peer_memory)),
       inbound_memory_(std::move(inbound.memory)),
       peer_inbound_memory_(std::move(peer.memory)),
       inbound_(inbound.view),
       own_layout_(own.layout()),
+      inbound_layout_(inbound_.layout()),
       peer_layout_(peer.view.layout()),
       from_(own, partition.regions().table(), patience),
       to_(peer.view, peer_memory_->table(), {}),
@@ -114,16 +115,6 @@ bool DirectLane::peer_is_open() noexcept {
     return peer_open_;
 }
 
-void DirectLane::tell_sender() noexcept {
-    // SYNC(attention): pairs with the fence or barrier after announce_wait(): either the sender's
-    // second look finds what was posted, or this load finds that it must be rung for.
-    shm::order(ordering_);
-    if ((inbound_.layout().attention.load(std::memory_order_relaxed) &
-         abi::attention::kWantsReceive) != 0) {
-        peer_bell_->ring(peer_ready_bit_);
-    }
-}
-
 // Grants end when the peer deregisters: what is still valid is asked for anew.
 void DirectLane::heed_revocations() noexcept {
     // SYNC(revocations): acquire, pairs with the adapter's increment before it answers the owner.
@@ -147,14 +138,20 @@ void DirectLane::run() noexcept {
         last_ = engine::Step::waits_receive;
         return;
     }
-    do {
+    last_ = engine::Step::idle;
+    // Not by what the ring says: entries that send_small() passed over are still from laps before.
+    while (from_.sends.consumed() != posted_) {
         heed_revocations();
         last_ = flow_.step(context_);
-    } while (last_ == engine::Step::progress);
+        if (last_ != engine::Step::progress)
+            break;
+        last_ = engine::Step::idle;
+    }
     if (peer_overdid_)
         last_ = engine::Step::broken;
     from_.publish_taken_lazily();
     tell_listings();
+    tell_of_trouble();
     if (announced_ && !waiting()) {
         announced_ = false;
         peer_layout_.attention.store(abi::attention::kPolled, std::memory_order_relaxed);
@@ -165,29 +162,16 @@ void DirectLane::run() noexcept {
     }
 }
 
-// The adapter sees nothing of what a direct end does: the end tells it.
-void DirectLane::tell_listings() noexcept {
+void DirectLane::tell_of_trouble() noexcept {
     abi::Tally& tally = own_layout_.tally;
     const engine::Counters& counters = from_.counters;
-    tally.operations.store(counters.operations.load(), std::memory_order_relaxed);
-    tally.bytes.store(counters.bytes.load(), std::memory_order_relaxed);
     tally.errors.store(counters.errors.load(), std::memory_order_relaxed);
     if (const std::uint64_t stalls = counters.stalls.load(); stalls != told_stalls_ || announced_) {
         told_stalls_ = stalls;
         tally.stalls.store(stalls, std::memory_order_relaxed);
         tally.stall_ns.store(counters.stall_ns.load(), std::memory_order_relaxed);
-        tally.waiting.store(waiting() ? from_.sends.backlog() : 0, std::memory_order_relaxed);
-    }
-}
-
-void DirectLane::tell_receiver() noexcept {
-    // SYNC(polled): the ordering in sleeping() pairs with the peer's between clearing `polled` (or
-    // announcing sleep) and its second look at the rings.
-    const shm::Kick asleep = peer_bell_->sleeping(ordering_);
-    if (peer_layout_.polled.load(std::memory_order_relaxed) == 0) {
-        peer_bell_->ring(peer_ready_bit_);
-    } else if (asleep == shm::Kick::yes) {
-        peer_bell_->kick();
+        tally.waiting.store(static_cast<std::uint32_t>(posted_ - from_.sends.consumed()),
+                            std::memory_order_relaxed);
     }
 }
 
@@ -196,7 +180,7 @@ bool DirectLane::can_run() noexcept {
         return false;
     switch (last_) {
         case engine::Step::idle:
-            return from_.sends.ready();
+            return from_.sends.consumed() != posted_;
         case engine::Step::waits_receive:
             return to_.receives.ready() || flow_.deadline_ns() <= platform::monotonic_ns();
         case engine::Step::waits_room:
@@ -214,7 +198,7 @@ void DirectLane::announce_wait() noexcept {
     if (stopped_ || !waiting() || broken())
         return;
     announced_ = true;
-    tell_listings();
+    tell_of_trouble();
     peer_layout_.attention.store(abi::attention::kWantsReceive, std::memory_order_relaxed);
 }
 

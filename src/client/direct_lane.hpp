@@ -33,12 +33,11 @@ class CompletionQueue;
 
 class DirectLane final : private engine::RegionSource {
 public:
-    // Of the connected queue pair `queue_pair`, whose memory is `own`.
-    [[nodiscard]] static Result<std::unique_ptr<DirectLane>> open(Partition& partition,
-                                                                  CompletionQueue& completions,
-                                                                  std::uint32_t queue_pair,
-                                                                  const shm::QueuePairView& own,
-                                                                  engine::Patience patience);
+    // Of the connected queue pair `queue_pair`, whose memory is `own`; `posted` entries stand in
+    // its send queue.
+    [[nodiscard]] static Result<std::unique_ptr<DirectLane>> open(
+        Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
+        const shm::QueuePairView& own, std::uint64_t posted, engine::Patience patience);
     ~DirectLane();
     DirectLane(const DirectLane&) = delete;
     DirectLane& operator=(const DirectLane&) = delete;
@@ -49,13 +48,37 @@ public:
     // The receives stand in it: the peer may send.
     void begin() noexcept;
     // Receives were posted or completions taken: wakes the peer's sender if it sleeps for that.
-    void tell_sender() noexcept;
+    void tell_sender() noexcept {
+        // SYNC(attention): pairs with the fence or barrier after announce_wait(): either the
+        // sender's second look finds what was posted, or this load finds that it must be rung for.
+        shm::order(ordering_);
+        if ((inbound_layout_.attention.load(std::memory_order_relaxed) &
+             abi::attention::kWantsReceive) != 0) {
+            peer_bell_->ring(peer_ready_bit_);
+        }
+    }
     // How what this end publishes is ordered before its look at what the peer waits for.
     [[nodiscard]] shm::Ordering ordering() const noexcept { return ordering_; }
 
     // ---- sending
-    // Executes what is posted, until all is done or it has to wait.
+    // One more descriptor of `entries` entries stands in the send queue: executes what is posted,
+    // until all is done or it has to wait.
+    void posted(std::uint32_t entries) noexcept {
+        posted_ += entries;
+        run();
+    }
     void run() noexcept;
+    // Executes a Send that is not in the send queue, but takes up one entry of it, at once. False:
+    // nothing has happened, it has to be posted.
+    [[nodiscard]] bool send_small(const engine::SmallSend& send) noexcept {
+        if (last_ != engine::Step::idle || !peer_open_ || stopped_ || !flow_.send_small(send))
+            return false;
+        ++posted_;
+        from_.publish_taken_lazily();
+        tell_listings();
+        tell_receiver();
+        return true;
+    }
     // Is something posted that could not be executed yet?
     [[nodiscard]] bool waiting() const noexcept { return last_ != engine::Step::idle; }
     // May run() get further than the last time?
@@ -76,15 +99,32 @@ private:
         abi::OpenDirectReply terms;
     };
     DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
-               const shm::QueuePairView& own, engine::Patience patience, Side inbound, Side peer,
-               std::shared_ptr<WakerBell> peer_bell, std::shared_ptr<PeerMemory> peer_memory);
+               const shm::QueuePairView& own, std::uint64_t posted, engine::Patience patience,
+               Side inbound, Side peer, std::shared_ptr<WakerBell> peer_bell,
+               std::shared_ptr<PeerMemory> peer_memory);
     [[nodiscard]] static Result<Side> fetch(Partition& partition, std::uint32_t queue_pair,
                                             abi::DirectSide which);
     [[nodiscard]] abi::Status obtain(std::uint32_t handle, engine::Claim claim) noexcept override;
     [[nodiscard]] bool peer_is_open() noexcept;
     void heed_revocations() noexcept;
-    void tell_receiver() noexcept;
-    void tell_listings() noexcept;
+    void tell_receiver() noexcept {
+        // SYNC(polled): the ordering in sleeping() pairs with the peer's between clearing `polled`
+        // (or announcing sleep) and its second look at the rings.
+        const shm::Kick asleep = peer_bell_->sleeping(ordering_);
+        if (peer_layout_.polled.load(std::memory_order_relaxed) == 0) {
+            peer_bell_->ring(peer_ready_bit_);
+        } else if (asleep == shm::Kick::yes) {
+            peer_bell_->kick();
+        }
+    }
+    // The adapter sees nothing of what a direct end does: the end tells it.
+    void tell_listings() noexcept {
+        const engine::Counters& counters = from_.counters;
+        abi::Tally& tally = own_layout_.tally;
+        tally.operations.store(counters.operations.load(), std::memory_order_relaxed);
+        tally.bytes.store(counters.bytes.load(), std::memory_order_relaxed);
+    }
+    void tell_of_trouble() noexcept;
 
     Partition& partition_;
     CompletionQueue& completions_;
@@ -99,14 +139,16 @@ private:
     bool peer_overdid_ = false;  // see PeerMemory::overdone()
     std::uint32_t revocations_ = 0;
     std::uint64_t told_stalls_ = 0;
+    std::uint64_t posted_;  // send entries so far: what is in the ring beyond it is from before
     engine::Step last_ = engine::Step::idle;
     std::shared_ptr<WakerBell> peer_bell_;
     std::shared_ptr<PeerMemory> peer_memory_;
     platform::Mapping inbound_memory_;
     platform::Mapping peer_inbound_memory_;
     shm::QueuePairView inbound_;
-    abi::QueuePairLayout& own_layout_;   // of the queue pair's memory
-    abi::QueuePairLayout& peer_layout_;  // of the peer's inbound memory
+    abi::QueuePairLayout& own_layout_;      // of the queue pair's memory
+    abi::QueuePairLayout& inbound_layout_;  // of this end's inbound memory
+    abi::QueuePairLayout& peer_layout_;     // of the peer's inbound memory
     engine::Endpoint from_;
     engine::Endpoint to_;
     engine::StepContext context_;

@@ -7,10 +7,11 @@
 //  1. A peer can mark bits and send bytes on its own page and socket only; both are hints.
 //  2. A bell stays as long as the completion queue and the peer are there, whether it has shares or
 //     not: the adapter names the same bell to the next connection with that peer.
-//  3. One take() looks at kBellsPerLook pages at most, in turn, so that many peers cost a poll
+//  3. One look() looks at kBellsPerLook pages at most, in turn, so that many peers cost a poll
 //     little. Before a sleep all are looked at (rung()).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -43,12 +44,23 @@ public:
     // A forked child: lets everything lie.
     void abandon() noexcept;
 
+    // Looks at the next pages in turn: is one of them marked? Then take().
+    [[nodiscard]] bool look() noexcept {
+        const std::uint32_t count = pages_in_a_look();
+        for (std::uint32_t looked = 0; looked < count; ++looked) {
+            if (bells_[next_]->waiter.rung())
+                return true;
+            advance();
+        }
+        return false;
+    }
+    // The marks of what look() has found, and of the pages after it.
     template<typename F>
     void take(F&& each) {
-        const auto count = static_cast<std::uint32_t>(bells_.size());
-        for (std::uint32_t looked = 0; looked < count && looked < kBellsPerLook; ++looked) {
-            next_ = next_ + 1 < count ? next_ + 1 : 0;
+        const std::uint32_t count = pages_in_a_look();
+        for (std::uint32_t looked = 0; looked < count; ++looked) {
             bells_[next_]->waiter.take(each);
+            advance();
         }
     }
     [[nodiscard]] bool rung() const noexcept;
@@ -74,6 +86,13 @@ private:
         platform::WakeupSocket socket;
     };
 
+    [[nodiscard]] std::uint32_t pages_in_a_look() noexcept {
+        const auto count = static_cast<std::uint32_t>(bells_.size());
+        if (next_ >= count)
+            next_ = 0;
+        return std::min(count, kBellsPerLook);
+    }
+    void advance() noexcept { next_ = next_ + 1 < bells_.size() ? next_ + 1 : 0; }
     void forget_hung_up(Partition& partition);
     void end(Partition& partition, Bell& bell);
 

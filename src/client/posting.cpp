@@ -49,13 +49,9 @@ ErrorCode check_slices(const RegionIndex& regions, const cw_slice* slices, std::
         if (slice.length == 0)
             continue;
         RegionSpan region;
-        const std::uint64_t offset =
-            regions.find(slice.handle, region)
-                ? reinterpret_cast<std::uintptr_t>(slice.address) - region.base
-                : std::numeric_limits<std::uint64_t>::max();
-        if (slice.length > region.size || offset > region.size - slice.length) {
+        std::uint64_t offset = 0;
+        if (!locate(regions, slice, region, offset))
             return bad_slice(regions, slice);
-        }
         out.exportable = out.exportable && region.exportable;
         out.list[out.count] = {slice.length, slice.handle, region.registered + offset};
         out.bytes[out.count] = static_cast<const std::byte*>(slice.address);

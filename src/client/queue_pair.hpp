@@ -17,6 +17,7 @@
 
 #include <causeway/causeway.h>
 
+#include <algorithm>
 #include <causeway/abi/control.hpp>
 #include <cstdint>
 #include <memory>
@@ -53,8 +54,11 @@ struct QueuePairTerms {
     abi::Executor executor = abi::Executor::any;  // wanted
     void* user = nullptr;
 
+    // Twice as many receive completions as receives, so that also with all receives posted the
+    // executor need not be told of every completion that was taken (invariant 4 of QueuePair).
     [[nodiscard]] abi::QueuePairShape shape() const noexcept {
-        return {send_entries, receive_entries, send_entries, receive_entries};
+        return {send_entries, receive_entries, send_entries,
+                std::min(2 * receive_entries, std::max(receive_entries, abi::kMaxRingEntries))};
     }
 };
 
@@ -97,6 +101,15 @@ public:
     // ---- queue_pair_take.cpp: for the completion queue
     // Takes up to `most` completions; fewer means that there are no more now.
     [[nodiscard]] int take(cw_completion* out, int most) noexcept;
+    // Has take() certainly nothing to do? Looks at the rings only: what happens to the connection
+    // is rung for.
+    [[nodiscard]] bool quiet() const noexcept {
+        return !receive_completions_.ready() &&
+               (send_ledger_.outstanding() == 0 || !send_completions_.ready()) &&
+               end_ == End::none && !changed_ && !waits();
+    }
+    // Direct: does a send of its own wait for the peer?
+    [[nodiscard]] bool waits() const noexcept { return lane_ && lane_->waiting(); }
     // Is there, or may there be, something for take()?
     [[nodiscard]] bool ready() noexcept;
     // The adapter rang for this pair: its state may have changed.
@@ -147,6 +160,8 @@ private:
     [[nodiscard]] bool reclaim_sends(std::uint32_t entries) noexcept;
     [[nodiscard]] ErrorCode no_room(const SlotLedger& ledger, std::uint32_t entries,
                                     const char* full) const noexcept;
+    [[nodiscard]] bool send_small(const SendOrder& order, const cw_slice& slice) noexcept;
+    void publish_receive(const Gather& gather, std::uint32_t entries, std::uint64_t id) noexcept;
     void note_simple(const Gather& gather, std::uint32_t entries) noexcept;
     void remember_pieces(const Gather& gather, std::uint32_t slot) noexcept;
     void keep_room(std::uint32_t used, const CompletionRing& ring, std::uint64_t& published,
@@ -155,16 +170,17 @@ private:
     [[nodiscard]] int take_rings(cw_completion* out, int most) noexcept;
     [[nodiscard]] int take_sends(cw_completion* out, int most) noexcept;
     [[nodiscard]] int take_receives(cw_completion* out, int most) noexcept;
-    [[nodiscard]] bool accept_send(const abi::Completion& c, cw_completion& out) noexcept;
-    [[nodiscard]] bool accept_receive(const abi::Completion& c, cw_completion& out) noexcept;
-    [[nodiscard]] bool scatter(const abi::Completion& c, const SlotRecord& record) noexcept;
+    [[nodiscard]] bool accept_send(std::uint64_t first, cw_completion& out) noexcept;
+    [[nodiscard]] bool accept_receive(std::uint64_t first, cw_completion& out) noexcept;
+    [[nodiscard]] bool scatter(std::uint32_t slot, const SlotRecord& record,
+                               std::uint32_t length) noexcept;
     [[nodiscard]] int flush(cw_completion* out, int most) noexcept;
     void begin_end(End end, abi::QueuePairState state, ErrorCode reason) noexcept;
     [[nodiscard]] bool state_says_ended() const noexcept;
     void publish_read(const CompletionRing& ring, std::uint64_t& published,
                       std::atomic<std::uint64_t>& shared, std::uint32_t least) noexcept;
-    [[nodiscard]] cw_completion report(const SlotRecord& record, Status status,
-                                       std::uint8_t opcode) const noexcept;
+    void report(const SlotRecord& record, abi::Status status, std::uint8_t opcode,
+                cw_completion& out) const noexcept;
 
     // Used by every post and poll.
     ForkGuard guard_;
@@ -188,6 +204,7 @@ private:
     abi::QueuePairState end_state_ = abi::QueuePairState::closed;  // with end_ not none
     ErrorCode end_reason_ = ErrorCode::none;
     std::uint64_t complex_receives_ = 0;  // up to here one may be that note_simple() cannot count
+    std::uint32_t simple_room_ = 0;       // as last published
     std::vector<Piece> pieces_;
 
     QueuePairTerms terms_;

@@ -177,19 +177,22 @@ Result<void> QueuePair::settle() {
 // adapter does not execute on a direct connection.
 Result<void> QueuePair::go_direct() {
     const shm::QueuePairView own(memory_.data(), terms_.shape());
-    CW_TRY_ASSIGN(lane_, DirectLane::open(*partition_, *completions_, created_.queue_pair, own,
-                                          {terms_.patience, terms_.patience_ns}));
+    CW_TRY_ASSIGN(lane_,
+                  DirectLane::open(*partition_, *completions_, created_.queue_pair, own,
+                                   sends_.produced(), {terms_.patience, terms_.patience_ns}));
     const shm::QueuePairView& inbound = lane_->inbound();
     inbound.copy_receives(own);
     receives_.move_to(inbound.receive_producer());
     receive_completions_ = inbound.receive_completions();
     inbound_ = &inbound.layout();
+    inbound_->simple_room.store(simple_room_, std::memory_order_relaxed);
     inbound_->simple_receives.store(layout_->simple_receives.load(std::memory_order_relaxed),
                                     std::memory_order_relaxed);
     inbound_->polled.store(layout_->polled.load(std::memory_order_relaxed),
                            std::memory_order_relaxed);
     lane_->begin();
     lane_->run();  // what was posted while it was connecting
+    completions_->note_own_work(*this);
     return {};
 }
 

@@ -1,6 +1,8 @@
 // Posting: from the caller's slices into the rings.
+#include <algorithm>
 #include <cstring>
 
+#include "client/completion_queue.hpp"
 #include "client/last_error.hpp"
 #include "client/queue_pair.hpp"
 
@@ -106,8 +108,49 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
     publish_read(ring, published, shared, 1);
 }
 
+// The way of most messages on a direct connection: no descriptor is written, the lane completes the
+// peer's receive at once. False: nothing was done, and whoever finds out why says so.
+[[gnu::flatten]] bool QueuePair::send_small(const SendOrder& order,
+                                            const cw_slice& slice) noexcept {
+    const bool silent = (order.flags & CW_UNSIGNALED) != 0;
+    if (slice.length > abi::kMaxInline || !settled_ || end_ != End::none ||
+        (order.flags & ~(CW_UNSIGNALED | CW_IMMEDIATE)) != 0 || state_says_ended() ||
+        (send_ledger_.free() == 0 && !reclaim_sends(1))) {
+        return false;
+    }
+    RegionSpan region;
+    std::uint64_t offset = 0;
+    if (slice.length != 0 && !locate(*regions_, slice, region, offset))
+        return false;
+    SmallMessage message;
+    load_small(slice.address, slice.length, message);
+    if (!silent) {
+        keep_room(send_ledger_.used() + 1, send_completions_, sends_read_,
+                  layout_->send_completions_read);
+    }
+    std::uint8_t flags = silent ? std::uint8_t{0} : flag::kSignaled;
+    if ((order.flags & CW_IMMEDIATE) != 0)
+        flags |= flag::kImmediate;
+    if (!lane_->send_small({flags, order.immediate, slice.length, message.data()}))
+        return false;
+    sends_.skip();
+    if (silent) {
+        send_ledger_.pass();
+    } else {
+        send_ledger_.post({.id = order.id,
+                           .length = slice.length,
+                           .opcode = static_cast<std::uint8_t>(Opcode::send)});
+        completions_->note_own_work(*this);
+    }
+    return true;
+}
+
 ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
                                std::uint32_t count) noexcept {
+    if (lane_ && order.opcode == Opcode::send && count == 1 && slices != nullptr &&
+        send_small(order, *slices)) {
+        return ErrorCode::none;
+    }
     if (const auto code = check_open(abi::QueuePairState::connecting); code != ErrorCode::none) {
         return code;
     }
@@ -144,7 +187,8 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
                        .descriptors = static_cast<std::uint8_t>(entries),
                        .silent = (order.flags & CW_UNSIGNALED) != 0});
     if (lane_) {
-        lane_->run();
+        lane_->posted(entries);
+        completions_->note_own_work(*this);
         return ErrorCode::none;
     }
     // SYNC(attention): pairs with the executor's fence between giving up polling and its second
@@ -158,8 +202,8 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
     return ErrorCode::none;
 }
 
-ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
-                                  std::uint64_t id) noexcept {
+[[gnu::flatten]] ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
+                                                   std::uint64_t id) noexcept {
     if (const auto code = check_open(abi::QueuePairState::idle); code != ErrorCode::none) {
         return code;
     }
@@ -179,18 +223,13 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
                        "queue pair is full: %llu receives posted; take completions first");
     }
 
-    abi::Descriptor chain[abi::kMaxChain];
-    abi::ControlSegment control{};
-    control.opcode = static_cast<std::uint8_t>(Opcode::receive);
-    control.id = id;
-    build(control, {}, gather, Inlining::never, chain);
     remember_pieces(gather, receives_.next_slot());
     keep_room(receive_ledger_.used() + entries, receive_completions_, receives_read_,
               inbound_->receive_completions_read);
-    receives_.publish({chain, entries});
+    publish_receive(gather, entries, id);
     receive_ledger_.post({.id = id,
                           .length = static_cast<std::uint32_t>(gather.length),
-                          .opcode = control.opcode,
+                          .opcode = static_cast<std::uint8_t>(Opcode::receive),
                           .descriptors = static_cast<std::uint8_t>(entries)});
     note_simple(gather, entries);
     if (lane_) {
@@ -208,16 +247,41 @@ ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
     return ErrorCode::none;
 }
 
-// Says how many receives an executor may take without a look at them. While one that is not simple
-// is outstanding the count stands still.
+void QueuePair::publish_receive(const Gather& gather, std::uint32_t entries,
+                                std::uint64_t id) noexcept {
+    constexpr auto opcode = static_cast<std::uint8_t>(Opcode::receive);
+    if (gather.count == 1) {
+        const abi::DataSegment& segment = gather.list[0];
+        receives_.publish(shm::Line{shm::descriptor_head(opcode, 0, 1), id, 0, 0,
+                                    shm::word_of(segment.length, segment.handle), segment.address,
+                                    0, 0});
+        return;
+    }
+    abi::Descriptor chain[abi::kMaxChain];
+    abi::ControlSegment control{};
+    control.opcode = opcode;
+    control.id = id;
+    build(control, {}, gather, Inlining::never, chain);
+    receives_.publish({chain, entries});
+}
+
+// Says how many receives an executor may take without a look at them, and what room each of them
+// has at least. While one that takes several entries is outstanding the count stands still.
 void QueuePair::note_simple(const Gather& gather, std::uint32_t entries) noexcept {
     const std::uint64_t posted = receives_.produced();
-    if (entries != 1 || gather.length < abi::kMaxInline)
+    if (entries != 1)
         complex_receives_ = posted;
+    const auto room =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(gather.length, abi::kMaxInline));
+    // More only where all receives before this one have been used up.
+    if (room < simple_room_ || (room > simple_room_ && receive_ledger_.outstanding() == 1)) {
+        simple_room_ = room;
+        inbound_->simple_room.store(room, std::memory_order_relaxed);
+    }
     if (receive_ledger_.oldest() < complex_receives_)
         return;
     // SYNC(simple-receives): release, pairs with the acquire in engine/endpoint.hpp: who counts a
-    // receive in may complete it, and finds it posted.
+    // receive in may complete it, finds it posted, and knows its room.
     inbound_->simple_receives.store(posted, std::memory_order_release);
 }
 

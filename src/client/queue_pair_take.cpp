@@ -11,9 +11,24 @@ using abi::Opcode;
 using abi::Status;
 namespace cflag = abi::completion_flag;
 
-[[nodiscard]] constexpr bool succeeded(const abi::Completion& c) noexcept {
-    return c.status == static_cast<std::uint8_t>(Status::success);
-}
+constexpr std::uint32_t kAhead = 4;  // completions of a stream that are fetched before their turn
+
+// Of a completion, the fields that share its first word.
+struct Head {
+    explicit constexpr Head(std::uint64_t first) noexcept
+        : status(static_cast<std::uint8_t>(first)),
+          opcode(static_cast<std::uint8_t>(first >> 8)),
+          flags(static_cast<std::uint8_t>(first >> 16)),
+          slot(static_cast<std::uint32_t>(first >> 32)) {}
+
+    [[nodiscard]] constexpr bool succeeded() const noexcept {
+        return status == static_cast<std::uint8_t>(Status::success);
+    }
+    std::uint8_t status;
+    std::uint8_t opcode;
+    std::uint8_t flags;
+    std::uint32_t slot;
+};
 
 }  // namespace
 
@@ -26,6 +41,8 @@ int QueuePair::take(cw_completion* out, int most) noexcept {
     }
     if (end_ != End::flushing) {
         n = take_rings(out, most);
+        if (!changed_ && end_ == End::none)
+            return n;
         if (n < most && changed_ && end_ == End::none) {
             changed_ = false;
             if (state_says_ended()) {
@@ -77,9 +94,11 @@ void QueuePair::begin_end(End end, abi::QueuePairState state, ErrorCode reason) 
 }
 
 int QueuePair::take_rings(cw_completion* out, int most) noexcept {
+    if (send_ledger_.outstanding() == 0)
+        return take_receives(out, most);
     receives_first_ = !receives_first_;  // neither direction starves the other
     int n = receives_first_ ? take_receives(out, most) : take_sends(out, most);
-    if (n < most) {
+    if (n < most && end_ != End::flushing) {
         n += receives_first_ ? take_sends(out + n, most - n) : take_receives(out + n, most - n);
     }
     return n;
@@ -87,33 +106,39 @@ int QueuePair::take_rings(cw_completion* out, int most) noexcept {
 
 int QueuePair::take_sends(cw_completion* out, int most) noexcept {
     int n = 0;
-    abi::Completion c;
-    while (n < most && end_ != End::flushing && send_completions_.peek(c)) {
-        if (!accept_send(c, out[n])) {
+    std::uint64_t first = 0;
+    while (n < most && send_completions_.peek_first(first)) {
+        if (!accept_send(first, out[n])) {
             begin_end(End::flushing, abi::QueuePairState::closed, ErrorCode::protocol);
             break;
         }
         send_completions_.advance();
         ++n;
     }
-    publish_read(send_completions_, sends_read_, layout_->send_completions_read,
-                 send_completions_.entries() / 4);
+    if (n != 0) {
+        publish_read(send_completions_, sends_read_, layout_->send_completions_read,
+                     send_completions_.entries() / 4);
+    }
     return n;
 }
 
-int QueuePair::take_receives(cw_completion* out, int most) noexcept {
+[[gnu::flatten]] int QueuePair::take_receives(cw_completion* out, int most) noexcept {
     int n = 0;
-    abi::Completion c;
-    while (n < most && end_ != End::flushing && receive_completions_.peek(c)) {
-        if (!accept_receive(c, out[n])) {
+    std::uint64_t first = 0;
+    while (n < most && receive_completions_.peek_first(first)) {
+        if (n != 0)  // a stream: what comes next is on its way, or stands there
+            receive_completions_.prepare(kAhead);
+        if (!accept_receive(first, out[n])) {
             begin_end(End::flushing, abi::QueuePairState::closed, ErrorCode::protocol);
             break;
         }
         receive_completions_.advance();
         ++n;
     }
-    publish_read(receive_completions_, receives_read_, inbound_->receive_completions_read,
-                 receive_completions_.entries() / 4);
+    if (n != 0) {
+        publish_read(receive_completions_, receives_read_, inbound_->receive_completions_read,
+                     receive_completions_.entries() / 4);
+    }
     return n;
 }
 
@@ -136,35 +161,44 @@ void QueuePair::publish_all_read() noexcept {
     publish_read(receive_completions_, receives_read_, inbound_->receive_completions_read, 1);
 }
 
-cw_completion QueuePair::report(const SlotRecord& record, Status status,
-                                std::uint8_t opcode) const noexcept {
-    cw_completion out{};
+void QueuePair::report(const SlotRecord& record, Status status, std::uint8_t opcode,
+                       cw_completion& out) const noexcept {
     out.id = record.id;
     out.queue_pair = handle;
     out.user = terms_.user;
     out.status = static_cast<std::uint32_t>(status);
     out.opcode = opcode;
-    return out;
+    out.length = 0;
+    out.immediate = 0;
+    out.has_immediate = 0;
+    out.reserved = 0;
+    out.offset = 0;
 }
 
 // A send's completion says of which slot; the rest must fit what was posted there.
-bool QueuePair::accept_send(const abi::Completion& c, cw_completion& out) noexcept {
+bool QueuePair::accept_send(std::uint64_t first, cw_completion& out) noexcept {
+    const Head c(first);
+    const auto length = static_cast<std::uint32_t>(send_completions_.word(1));
     const SlotRecord* record = send_ledger_.find(c.slot);
     if (record == nullptr || c.status >= abi::kStatusCount || c.opcode != record->opcode ||
         c.flags != 0) {
         return false;
     }
-    if (succeeded(c) && (record->silent || c.length > record->length))
+    if (c.succeeded() && (record->silent || length > record->length))
         return false;
-    out = report(*record, static_cast<Status>(c.status), c.opcode);
-    out.length = succeeded(c) ? c.length : 0;
+    report(*record, static_cast<Status>(c.status), c.opcode, out);
+    if (c.succeeded())
+        out.length = length;
     if (c.opcode == static_cast<std::uint8_t>(Opcode::append))
-        out.offset = c.offset;
+        out.offset = send_completions_.word(2);
     send_ledger_.end(c.slot);
     return true;
 }
 
-bool QueuePair::accept_receive(const abi::Completion& c, cw_completion& out) noexcept {
+bool QueuePair::accept_receive(std::uint64_t first, cw_completion& out) noexcept {
+    const Head c(first);
+    const std::uint64_t second = receive_completions_.word(1);
+    const auto length = static_cast<std::uint32_t>(second);
     const SlotRecord* record = receive_ledger_.find(c.slot);
     const bool receive = c.opcode == static_cast<std::uint8_t>(Opcode::receive);
     const bool write = c.opcode == static_cast<std::uint8_t>(Opcode::write);
@@ -173,44 +207,58 @@ bool QueuePair::accept_receive(const abi::Completion& c, cw_completion& out) noe
         return false;
     }
     // A Write's bytes went to where its sender said, not into what was posted.
-    if (succeeded(c) && receive && c.length > record->length)
+    if (c.succeeded() && receive && length > record->length)
         return false;
     Status status = static_cast<Status>(c.status);
     if ((c.flags & cflag::kPayload) != 0) {
-        if (!receive || !succeeded(c) || c.length > abi::kMaxInline)
+        if (!receive || !c.succeeded() || length > abi::kMaxInline)
             return false;
-        if (!scatter(c, *record))
+        if (!scatter(c.slot, *record, length))
             status = Status::local_protection;
     }
-    out = report(*record, status, c.opcode);
+    report(*record, status, c.opcode, out);
     if (status == Status::success) {
-        out.length = c.length;
-        out.has_immediate = (c.flags & cflag::kImmediate) != 0 ? 1 : 0;
-        out.immediate = out.has_immediate != 0 ? c.immediate : 0;
+        out.length = length;
+        if ((c.flags & cflag::kImmediate) != 0) {
+            out.has_immediate = 1;
+            out.immediate = static_cast<std::uint32_t>(second >> 32);
+        }
     }
     receive_ledger_.end(c.slot);
     return true;
 }
 
-// Places a message of at most record.length bytes into the posted slices; false if one of them is
-// in a region that was closed meanwhile.
-bool QueuePair::scatter(const abi::Completion& c, const SlotRecord& record) noexcept {
+// Places the message in the next completion, of at most record.length bytes, into the posted
+// slices; false if one of them is in a region that was closed meanwhile.
+bool QueuePair::scatter(std::uint32_t slot, const SlotRecord& record,
+                        std::uint32_t length) noexcept {
+    constexpr std::size_t kPayload = offsetof(abi::Completion, payload) / 8;
+    const auto word = [this](std::uint32_t i) { return receive_completions_.word(kPayload + i); };
+    const Piece* first = &pieces_[std::size_t{slot} * abi::kMaxDataSegments];
+    RegionSpan region;
+    if (length <= first->length) {
+        if (length != 0 && !regions_->find(first->handle, region))
+            return false;
+        store_small(first->at, length, word);
+        return true;
+    }
+    SmallMessage message;
+    for (std::uint32_t i = 0; i < message.size(); ++i)
+        message[i] = word(i);
+    const auto* from = reinterpret_cast<const std::byte*>(message.data());
     const std::uint32_t mask = receive_ledger_.entries() - 1;
-    const std::uint8_t* from = c.payload;
-    std::uint32_t left = c.length;
-    for (std::uint32_t d = 0; d < record.descriptors && left != 0; ++d) {
-        const Piece* pieces = &pieces_[std::size_t{(c.slot + d) & mask} * abi::kMaxDataSegments];
-        for (std::uint32_t j = 0; j < abi::kMaxDataSegments && left != 0; ++j) {
+    for (std::uint32_t d = 0; d < record.descriptors && length != 0; ++d) {
+        const Piece* pieces = &pieces_[std::size_t{(slot + d) & mask} * abi::kMaxDataSegments];
+        for (std::uint32_t j = 0; j < abi::kMaxDataSegments && length != 0; ++j) {
             const Piece& piece = pieces[j];
-            const std::uint32_t length = std::min(piece.length, left);
-            if (length == 0)
+            const std::uint32_t here = std::min(piece.length, length);
+            if (here == 0)
                 continue;
-            RegionSpan region;
             if (!regions_->find(piece.handle, region))
                 return false;
-            std::memcpy(piece.at, from, length);
-            from += length;
-            left -= length;
+            std::memcpy(piece.at, from, here);
+            from += here;
+            length -= here;
         }
     }
     return true;
@@ -222,7 +270,7 @@ int QueuePair::flush(cw_completion* out, int most) noexcept {
     int n = 0;
     SlotRecord record;
     while (n < most && (send_ledger_.take_oldest(record) || receive_ledger_.take_oldest(record))) {
-        out[n++] = report(record, status, record.opcode);
+        report(record, status, record.opcode, out[n++]);
     }
     return n;
 }

@@ -48,6 +48,17 @@ public:
         silent_ += record.silent ? 1 : 0;
         ++outstanding_;
     }
+    // Passes over the ring's next slot: a descriptor of one entry, which ended well while it was
+    // posted and of which nobody is to hear. There must be room.
+    void pass() noexcept {
+        if (outstanding_ == 0) {
+            oldest_ = ++next_;
+            return;
+        }
+        Slot& slot = slots_[slot_of(next_++)];
+        slot.record.descriptors = 1;
+        slot.in_flight = false;
+    }
     // The outstanding descriptor whose head stands in `slot`; null if there is none. Any number may
     // be asked for.
     [[nodiscard]] const SlotRecord* find(std::uint32_t slot) const noexcept {

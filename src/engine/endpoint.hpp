@@ -4,6 +4,7 @@
 // Ownership: borrows queue memory and region table; they outlive it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <causeway/abi/control.hpp>
 #include <causeway/abi/status.hpp>
@@ -90,27 +91,45 @@ public:
         return has_room(receive_completions_, receive_completions_read_,
                         layout_->receive_completions_read);
     }
-    // Is the next receive one entry with room for kMaxInline bytes? Costs no look at the entry, and
-    // one at the partition's count only when all that were known are used up. A false count hurts
-    // the partition that wrote it: it gets completions that it did not post for.
-    [[nodiscard]] bool simple_receive() noexcept {
-        if (receives.consumed() < simple_receives_)
-            return true;
-        const std::uint64_t count = layout_->simple_receives.load(std::memory_order_acquire);
-        // At most a ring ahead: anything else is not a count of this ring.
-        if (count - receives.consumed() - 1 >= receives.entries())
+    // Is the next receive one entry with room for `length` bytes, at most kMaxInline? Costs no look
+    // at the entry, and one at the partition's count only when all that were known are used up. A
+    // false word hurts the partition that wrote it: it gets completions that it did not post for.
+    [[nodiscard]] bool simple_receive(std::uint64_t length) noexcept {
+        if (receives.consumed() >= simple_receives_ && !look_for_simple_receives())
             return false;
-        simple_receives_ = count;
-        return true;
+        return length <= simple_room_;
     }
-    void complete_send(const abi::Completion& completion) noexcept {
-        send_completions_.publish(completion);
+    // Of this end's descriptor that comes next in its send queue; the flow that goes from here.
+    void complete_send(abi::Status status, std::uint8_t opcode, std::uint32_t length,
+                       std::uint64_t offset) noexcept {
+        const std::uint64_t head =
+            shm::completion_head(static_cast<std::uint8_t>(status), opcode, 0, sends.next_slot());
+        send_completions_.publish({head, length, offset, sends.consumed()}, nullptr, 0);
         dirty = true;
     }
-    void complete_receive(const abi::Completion& completion) noexcept {
-        receive_completions_.publish(completion);
+    // Of this end's next receive, by the descriptor `sequence` of its peer.
+    struct Arrival {
+        abi::Status status;
+        std::uint8_t opcode;  // abi::Opcode
+        std::uint8_t flags;   // abi::completion_flag
+        std::uint32_t length;
+        std::uint32_t immediate;
+        std::uint64_t sequence;
+        const std::uint64_t* payload = nullptr;  // with kPayload: zero behind `length` bytes
+    };
+    void complete_receive(const Arrival& arrival) noexcept {
+        const std::uint64_t head =
+            shm::completion_head(static_cast<std::uint8_t>(arrival.status), arrival.opcode,
+                                 arrival.flags, receives.next_slot());
+        const std::uint32_t words = arrival.payload != nullptr ? (arrival.length + 7) / 8 : 0;
+        receive_completions_.publish(
+            {head, shm::word_of(arrival.length, arrival.immediate), 0, arrival.sequence},
+            arrival.payload, words);
         dirty = true;
     }
+    // Has the line of a coming receive's completion brought here while there is time: the partition
+    // has it from the lap before, and a stream of stores would wait for each.
+    void prepare_receive() const noexcept { receive_completions_.prepare(kAhead); }
     // Tells the partition which send slots are free again. Lazily: a quarter of a ring late at
     // most, which leaves nobody waiting, since a ring that looks full then really holds three
     // quarters. Where a chain may need the whole ring it is told at once.
@@ -125,6 +144,20 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t kAhead = 4;
+
+    [[nodiscard]] bool look_for_simple_receives() noexcept {
+        // SYNC(simple-receives): acquire, pairs with the release in client/queue_pair_post.cpp: the
+        // room is that of these receives, or less.
+        const std::uint64_t count = layout_->simple_receives.load(std::memory_order_acquire);
+        // At most a ring ahead: anything else is not a count of this ring.
+        if (count - receives.consumed() - 1 >= receives.entries())
+            return false;
+        simple_receives_ = count;
+        simple_room_ =
+            std::min(layout_->simple_room.load(std::memory_order_relaxed), abi::kMaxInline);
+        return true;
+    }
     [[nodiscard]] static bool has_room(const shm::CompletionProducer& producer,
                                        std::uint64_t& cached,
                                        const std::atomic<std::uint64_t>& published) noexcept {
@@ -143,6 +176,7 @@ private:
     std::uint64_t receive_completions_read_ = 0;
     std::uint64_t taken_published_ = 0;
     std::uint64_t simple_receives_ = 0;
+    std::uint32_t simple_room_ = 0;
 };
 
 }  // namespace causeway::engine

@@ -51,6 +51,8 @@ Step Flow::begin(const StepContext& context) noexcept {
     }
     if (taken == Taken::too_long)
         return finish(Status::local_length);
+    if (is(Opcode::send) && work_.has(flag::kInline) && send_small(small_send()))
+        return Step::progress;
     if (is(Opcode::nop))
         return finish(Status::success);
     phase_ = Phase::acquire;
@@ -117,9 +119,9 @@ std::uint64_t Flow::now() noexcept {
 Step Flow::acquire_receive() noexcept {
     // A receiver that takes no completions is as slow as one that posts no receives.
     const bool room = to_.can_complete_receive();
-    if (room && is(Opcode::send) && work_.length <= abi::kMaxInline && to_.simple_receive()) {
+    const std::uint64_t needed = is(Opcode::write) ? 0 : work_.length;
+    if (room && needed <= abi::kMaxInline && to_.simple_receive(needed)) {
         receive_.descriptors = 1;
-        receive_.length = abi::kMaxInline;
         has_receive_ = true;
         return Step::progress;
     }
@@ -246,9 +248,7 @@ Step Flow::stalled(Step why) noexcept {
     return why;
 }
 
-void Flow::end_stall() noexcept {
-    if (stalled_since_ns_ == 0)
-        return;
+void Flow::count_stall() noexcept {
     from_.counters.stall_ns.add(now() - stalled_since_ns_);
     stalled_since_ns_ = 0;
 }
@@ -273,25 +273,26 @@ Step Flow::finish(Status status) noexcept {
     return Step::progress;
 }
 
+SmallSend Flow::small_send() const noexcept {
+    return {work_.control.flags, work_.control.immediate, static_cast<std::uint32_t>(work_.length),
+            work_.payload.data()};
+}
+
 void Flow::complete_receiver(Status status) noexcept {
-    abi::Completion c{};
-    c.status = static_cast<std::uint8_t>(status);
-    c.opcode = static_cast<std::uint8_t>(is(Opcode::write) ? Opcode::write : Opcode::receive);
-    c.slot = to_.receives.next_slot();
-    c.sequence = from_.sends.consumed();
-    if (status == Status::success) {
-        c.length = static_cast<std::uint32_t>(work_.length);
-        if (work_.has(flag::kImmediate)) {
-            c.flags = abi::completion_flag::kImmediate;
-            c.immediate = work_.control.immediate;
-        }
-        if (is(Opcode::send) && work_.length <= abi::kMaxInline) {
-            c.flags |= abi::completion_flag::kPayload;
-            // Only the message: what stands behind it is not the receiver's to see.
-            std::copy_n(work_.payload.begin(), work_.length, c.payload);
-        }
+    if (status == Status::success && is(Opcode::send) && work_.length <= abi::kMaxInline) {
+        deliver(small_send());
+    } else {
+        const bool whole = status == Status::success;
+        const bool immediate = whole && work_.has(flag::kImmediate);
+        to_.complete_receive(
+            {.status = status,
+             .opcode =
+                 static_cast<std::uint8_t>(is(Opcode::write) ? Opcode::write : Opcode::receive),
+             .flags = immediate ? abi::completion_flag::kImmediate : std::uint8_t{0},
+             .length = whole ? static_cast<std::uint32_t>(work_.length) : 0,
+             .immediate = immediate ? work_.control.immediate : 0,
+             .sequence = from_.sends.consumed()});
     }
-    to_.complete_receive(c);
     to_.receives.advance(receive_.descriptors);
 }
 
@@ -304,14 +305,9 @@ void Flow::complete_sender(Status status) noexcept {
         failed_since_fence_ = true;
     }
     if (status != Status::success || work_.has(flag::kSignaled)) {
-        abi::Completion c{};
-        c.status = static_cast<std::uint8_t>(status);
-        c.opcode = work_.control.opcode;
-        c.slot = from_.sends.next_slot();
-        c.length = status == Status::success ? static_cast<std::uint32_t>(work_.length) : 0;
-        c.offset = append_at_;
-        c.sequence = from_.sends.consumed();
-        from_.complete_send(c);
+        from_.complete_send(
+            status, work_.control.opcode,
+            status == Status::success ? static_cast<std::uint32_t>(work_.length) : 0, append_at_);
     }
     from_.sends.advance(work_.descriptors);
 }

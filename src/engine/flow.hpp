@@ -45,6 +45,14 @@ struct StepContext {
     std::uint64_t piece = 256 << 10;  // bytes at most in one step
 };
 
+// A Send of at most kMaxInline bytes, which travels in its receive's completion.
+struct SmallSend {
+    std::uint8_t flags;  // abi::descriptor_flag: kSignaled and kImmediate
+    std::uint32_t immediate;
+    std::uint32_t length;
+    const std::uint64_t* payload;  // zero behind `length` bytes
+};
+
 class Flow {
 public:
     // `id` is not zero and unique among the flows that may Append to the same region.
@@ -54,6 +62,29 @@ public:
 
     // Never inlined into its caller's frame: it is left by a fault only inside its own guards.
     [[nodiscard]] Step step(const StepContext& context) noexcept;
+
+    // Executes a Send in one stretch, for a receive that needs no look: the way of most messages.
+    // It is the next in `from`'s send queue, whether it stands there or is known to the caller
+    // only, and nothing is under way. False: nothing has changed, it has to be taken from the
+    // queue.
+    [[nodiscard]] bool send_small(const SmallSend& send) noexcept {
+        if (!from_.can_complete_send() || !to_.can_complete_receive() ||
+            !to_.simple_receive(send.length)) {
+            return false;
+        }
+        end_stall();
+        deliver(send);
+        to_.prepare_receive();
+        to_.receives.advance(1);
+        from_.counters.operations.add(1);
+        from_.counters.bytes.add(send.length);
+        if ((send.flags & abi::descriptor_flag::kSignaled) != 0) {
+            from_.complete_send(abi::Status::success, static_cast<std::uint8_t>(abi::Opcode::send),
+                                send.length, 0);
+        }
+        from_.sends.advance(1);
+        return true;
+    }
 
     // Is a descriptor under way, or waiting?
     [[nodiscard]] bool busy() const noexcept { return phase_ != Phase::none; }
@@ -78,8 +109,26 @@ private:
     [[nodiscard]] bool gather_small() noexcept;
     [[nodiscard]] Step finish(abi::Status status) noexcept;
     [[nodiscard]] Step finish_receiver_fault(abi::Status receiver, abi::Status sender) noexcept;
+    // The receiver hears of a message that travels in the completion.
+    void deliver(const SmallSend& send) noexcept {
+        namespace cflag = abi::completion_flag;
+        const bool immediate = (send.flags & abi::descriptor_flag::kImmediate) != 0;
+        to_.complete_receive({.status = abi::Status::success,
+                              .opcode = static_cast<std::uint8_t>(abi::Opcode::receive),
+                              .flags = static_cast<std::uint8_t>(
+                                  cflag::kPayload | (immediate ? cflag::kImmediate : 0)),
+                              .length = send.length,
+                              .immediate = immediate ? send.immediate : 0,
+                              .sequence = from_.sends.consumed(),
+                              .payload = send.payload});
+    }
+    [[nodiscard]] SmallSend small_send() const noexcept;
     [[nodiscard]] Step stalled(Step why) noexcept;
-    void end_stall() noexcept;
+    void end_stall() noexcept {
+        if (stalled_since_ns_ != 0)
+            count_stall();
+    }
+    void count_stall() noexcept;
     [[nodiscard]] bool out_of_patience() noexcept;
     void complete_receiver(abi::Status status) noexcept;
     void complete_sender(abi::Status status) noexcept;

@@ -32,6 +32,7 @@ enum class Faulted { nobody, source, target };
 
 // Collects a message of at most kMaxInline bytes into work_.payload.
 bool Flow::gather_small() noexcept {
+    work_.payload.fill(0);  // what stood behind the message is not the receiver's to see
     Side side = Side::local(*from_.regions, work_.list.data(), work_.segments);
     std::uint64_t done = 0;
     while (done < work_.length) {

@@ -19,7 +19,7 @@ struct Work {
     std::uint32_t segments;     // in `list`
     std::uint64_t length;       // bytes: sum of the segments, or of the inline payload
     std::array<abi::DataSegment, abi::kMaxGather> list;
-    std::array<std::uint8_t, abi::kMaxInline> payload;
+    std::array<std::uint64_t, abi::kMaxInline / 8> payload;  // inline: zero behind `length` bytes
 
     [[nodiscard]] bool has(std::uint8_t flag) const noexcept { return (control.flags & flag) != 0; }
 };

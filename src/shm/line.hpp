@@ -23,8 +23,35 @@ static_assert(std::endian::native == std::endian::little,
     return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(slot), __ATOMIC_ACQUIRE);
 }
 
+inline constexpr int kPhaseShift = 24;
+
 [[nodiscard]] constexpr std::uint8_t phase_of(std::uint64_t first) noexcept {
-    return static_cast<std::uint8_t>(first >> 24);
+    return static_cast<std::uint8_t>(first >> kPhaseShift);
+}
+
+// The first word of a completion, without its phase.
+[[nodiscard]] constexpr std::uint64_t completion_head(std::uint8_t status, std::uint8_t opcode,
+                                                      std::uint8_t flags,
+                                                      std::uint32_t slot) noexcept {
+    return std::uint64_t{status} | std::uint64_t{opcode} << 8 | std::uint64_t{flags} << 16 |
+           std::uint64_t{slot} << 32;
+}
+// The first word of a descriptor, without its phase.
+[[nodiscard]] constexpr std::uint64_t descriptor_head(std::uint8_t opcode, std::uint8_t flags,
+                                                      std::uint8_t segments) noexcept {
+    return std::uint64_t{opcode} | std::uint64_t{flags} << 8 | std::uint64_t{segments} << 16;
+}
+// Two fields that share a word.
+[[nodiscard]] constexpr std::uint64_t word_of(std::uint32_t low, std::uint32_t high) noexcept {
+    return low | std::uint64_t{high} << 32;
+}
+
+[[nodiscard]] inline std::uint64_t load_word(const std::byte* slot, std::size_t i) noexcept {
+    return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(slot) + i, __ATOMIC_RELAXED);
+}
+
+inline void store_word(std::byte* slot, std::size_t i, std::uint64_t word) noexcept {
+    __atomic_store_n(reinterpret_cast<std::uint64_t*>(slot) + i, word, __ATOMIC_RELAXED);
 }
 
 // Copies a slot once into private memory; `first` was loaded before, with acquire.
@@ -41,10 +68,9 @@ template<typename T>
 }
 
 // Stores all but the first word.
-inline void store_body(std::byte* slot, const Line& line, std::size_t words = 8) noexcept {
-    auto* to = reinterpret_cast<std::uint64_t*>(slot);
-    for (std::size_t i = 1; i < words; ++i)
-        __atomic_store_n(to + i, line[i], __ATOMIC_RELAXED);
+inline void store_body(std::byte* slot, const Line& line) noexcept {
+    for (std::size_t i = 1; i < line.size(); ++i)
+        store_word(slot, i, line[i]);
 }
 
 // SYNC(slot-published): release; pairs with the acquire in load_first. Forbids a reader to see the

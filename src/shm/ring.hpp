@@ -13,6 +13,7 @@
 #include <bit>
 #include <causeway/abi/completion.hpp>
 #include <causeway/abi/descriptor.hpp>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,26 +22,33 @@
 
 namespace causeway::shm {
 
+// The words of a completion before its payload.
+using Head = std::array<std::uint64_t, 4>;
+static_assert(sizeof(Head) == offsetof(abi::Completion, payload));
+
 // Where entry `index` of a ring lies.
 class RingView {
 public:
     RingView() = default;
-    RingView(std::byte* base, std::uint32_t entries) noexcept : base_(base), entries_(entries) {}
+    RingView(std::byte* base, std::uint32_t entries) noexcept
+        : base_(base), mask_(entries - 1), shift_(std::countr_zero(entries)) {}
 
-    [[nodiscard]] std::uint32_t entries() const noexcept { return entries_; }
+    [[nodiscard]] std::uint32_t entries() const noexcept { return mask_ + 1; }
     [[nodiscard]] std::uint32_t slot_of(std::uint64_t index) const noexcept {
-        return static_cast<std::uint32_t>(index) & (entries_ - 1);
+        return static_cast<std::uint32_t>(index) & mask_;
     }
     [[nodiscard]] std::byte* at(std::uint64_t index) const noexcept {
         return base_ + std::size_t{slot_of(index)} * abi::kCacheLine;
     }
+    // abi::phase_of_lap.
     [[nodiscard]] std::uint8_t phase(std::uint64_t index) const noexcept {
-        return abi::phase_of_lap(index, entries_);
+        return static_cast<std::uint8_t>((index >> shift_) + 1);
     }
 
 private:
     std::byte* base_ = nullptr;
-    std::uint32_t entries_ = 0;
+    std::uint32_t mask_ = ~0U;  // of no ring: no entries
+    std::int32_t shift_ = 0;
 };
 
 // Produces entries of one kind (abi::Descriptor or abi::Completion).
@@ -83,6 +91,31 @@ public:
         store_first(ring_.at(next_), head);
         next_ += chain.size();
     }
+    // A completion that its producer has put together in words, the first of them without a phase,
+    // and of its payload `count` words. What the slot had behind them stays: nobody looks at it.
+    void publish(const Head& head, const std::uint64_t* payload,
+                 std::uint32_t count) noexcept requires std::same_as<Entry, abi::Completion> {
+        std::byte* const slot = ring_.at(next_);
+        for (std::size_t i = 1; i < head.size(); ++i)
+            store_word(slot, i, head[i]);
+        for (std::uint32_t i = 0; i < count; ++i)
+            store_word(slot, head.size() + i, payload[i]);
+        store_first(slot, head[0] | std::uint64_t{ring_.phase(next_)} << kPhaseShift);
+        ++next_;
+    }
+    // An entry of its own that its producer has put together in words, without a phase.
+    void publish(const Line& line) noexcept {
+        std::byte* const slot = ring_.at(next_);
+        store_body(slot, line);
+        store_first(slot, line[0] | std::uint64_t{ring_.phase(next_)} << kPhaseShift);
+        ++next_;
+    }
+    // Leaves a slot as it is: an entry that is over before a consumer in the same process sees it.
+    void skip() noexcept { ++next_; }
+    // Has the line of the entry `ahead` places on brought to this core, to be written.
+    void prepare(std::uint32_t ahead) const noexcept {
+        __builtin_prefetch(ring_.at(next_ + ahead), 1);
+    }
 
 private:
     static void set_phase(abi::Descriptor& entry, std::uint8_t phase) noexcept {
@@ -122,14 +155,20 @@ public:
         out = snapshot<Entry>(slot, first);
         return true;
     }
-    void advance(std::uint32_t count = 1) noexcept { next_ += count; }
-    // Published entries from the next one on, at most entries(): for listings only.
-    [[nodiscard]] std::uint32_t backlog() const noexcept {
-        std::uint32_t n = 0;
-        while (n < ring_.entries() && ready(n))
-            ++n;
-        return n;
+    // The first word of the next entry, by which it is published; false if it is not.
+    [[nodiscard]] bool peek_first(std::uint64_t& first) const noexcept {
+        first = load_first(ring_.at(next_));
+        return phase_of(first) == ring_.phase(next_);
     }
+    // Another word of it, after peek_first(): each is to be loaded once.
+    [[nodiscard]] std::uint64_t word(std::size_t i) const noexcept {
+        return load_word(ring_.at(next_), i);
+    }
+    // Has the line of the entry `ahead` places on brought to this core.
+    void prepare(std::uint32_t ahead) const noexcept {
+        __builtin_prefetch(ring_.at(next_ + ahead), 0);
+    }
+    void advance(std::uint32_t count = 1) noexcept { next_ += count; }
 
 private:
     RingView ring_;

@@ -134,6 +134,7 @@ TEST_F(DirectQueueMemory, ClaimsImpossibleIndicesAndStates) {
                 layout->executor.store(small);
                 layout->revocations.store(small);
                 layout->simple_receives.store(claim + random.below(4));
+                layout->simple_room.store(small);
             }
             (void)direct.post_receive(region.piece(0, 16384));
             direct.ring();

@@ -42,6 +42,8 @@ Result<Slots> Slots::make(Partition& partition, const Plan& plan, Access access)
     slots.stride_ = (plan.size + unit - 1) / unit * unit;
     CW_TRY_ASSIGN(slots.region_,
                   partition.allocate(slots.stride_ * plan.buffers, access | Access::exportable));
+    slots.base_ = slots.region_.data();
+    slots.handle_ = slots.region_.slice(0, 0).handle;
     return slots;
 }
 
@@ -98,8 +100,8 @@ Result<void> Connection::progress() {
         if (completion.status != CW_SUCCESS)
             return failed(completion);
         if ((completion.id & kReceive) != 0) {
-            arrivals_[arrived_++ % arrivals_.size()] = {completion.id & ~kReceive,
-                                                        completion.length, completion.immediate};
+            arrivals_[arrived_++ & (arrivals_.size() - 1)] = {
+                completion.id & ~kReceive, completion.length, completion.immediate};
         } else {
             completed_ = std::max(completed_, completion.id + 1);
         }

@@ -25,7 +25,7 @@ public:
     [[nodiscard]] static Result<Slots> make(Partition& partition, const Plan& plan, Access access);
 
     [[nodiscard]] Slice slice(std::uint32_t slot) const noexcept {
-        return region_.slice(slot * stride_, static_cast<std::uint32_t>(size_));
+        return {{base_ + slot * stride_, static_cast<std::uint32_t>(size_), handle_}};
     }
     [[nodiscard]] std::span<std::byte> bytes(std::uint32_t slot) const noexcept {
         return slice(slot).bytes();
@@ -36,6 +36,8 @@ public:
 
 private:
     Region region_;
+    std::byte* base_ = nullptr;
+    std::uint32_t handle_ = 0;
     std::uint64_t size_ = 0;
     std::uint64_t stride_ = 0;
 };
@@ -56,7 +58,7 @@ public:
     [[nodiscard]] std::uint64_t next_id() const noexcept { return posted_; }
     // Flags of the next post: every so many are signaled.
     [[nodiscard]] std::uint32_t next_flags() const noexcept {
-        return (posted_ + 1) % signal_every_ == 0 || posted_ + 1 == marked_ ? 0U : CW_UNSIGNALED;
+        return posted_ + 1 >= signal_at_ || posted_ + 1 == marked_ ? 0U : CW_UNSIGNALED;
     }
     // The next post is signaled; complete_marked() waits for it. Executor direct: who has posted
     // and waits for nothing moves nothing.
@@ -70,7 +72,8 @@ public:
     [[nodiscard]] Result<void> posted(int code) {
         if (code != CW_OK)
             return detail::last_error(code);
-        ++posted_;
+        if (++posted_ >= signal_at_)
+            signal_at_ += signal_every_;
         return {};
     }
     [[nodiscard]] std::uint64_t completed() const noexcept { return completed_; }
@@ -85,6 +88,7 @@ public:
     void set_window(std::uint32_t window, std::uint32_t signal_every) noexcept {
         window_ = window;
         signal_every_ = signal_every;
+        signal_at_ = posted_ + signal_every;
     }
 
     // ---- what comes in
@@ -99,7 +103,7 @@ public:
     [[nodiscard]] Result<Arrival> next_arrival() {
         while (taken_ == arrived_)
             CW_TRY(progress());
-        return arrivals_[taken_++ % arrivals_.size()];
+        return arrivals_[taken_++ & (arrivals_.size() - 1)];
     }
     // Waits for completions and sorts them.
     [[nodiscard]] Result<void> progress();
@@ -124,7 +128,8 @@ private:
     std::uint64_t marked_ = 0;
     std::uint32_t window_ = 1;
     std::uint32_t signal_every_ = 1;
-    std::vector<Arrival> arrivals_;  // a ring, as large as receives can be posted
+    std::uint64_t signal_at_ = 1;    // the next post that is signaled, counted from 1
+    std::vector<Arrival> arrivals_;  // a ring of 2^n, as large as receives can be posted
     std::uint64_t arrived_ = 0;
     std::uint64_t taken_ = 0;
     std::array<cw_completion, kBatch> batch_{};

@@ -1,6 +1,7 @@
 // What is to be measured, and where: plain data, made by the command line, read by all others.
 #pragma once
 
+#include <algorithm>
 #include <causeway/completion_queue.hpp>
 #include <cstdint>
 #include <optional>
@@ -70,6 +71,11 @@ struct Plan {
     double warm_up = 0.05;  // seconds, in front of every sample
     int helper = 0;         // process that works for both ends, whose time counts too; 0: none
 
+    // How many `buffers` there are unless somebody asks for another number. Of small messages a
+    // receiver has many receives posted, as programs do, and as UCX and iceoryx do by themselves.
+    [[nodiscard]] std::uint32_t default_buffers() const {
+        return std::max(outstanding, size <= 256 ? 128U : 2U);
+    }
     [[nodiscard]] Flow flow() const {
         if (test == Test::latency) {
             if (operation == Operation::read)

@@ -16,6 +16,7 @@
 //  3. Bytes that an operation does not use are zero; the engine refuses anything else.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -93,7 +94,7 @@ static_assert(offsetof(Descriptor, data) == 32 && offsetof(Descriptor, payload) 
 // 1 on the first lap, so that zeroed memory is unpublished; it wraps after 256 laps.
 [[nodiscard]] constexpr std::uint8_t phase_of_lap(std::uint64_t index,
                                                   std::uint32_t entries) noexcept {
-    return static_cast<std::uint8_t>(index / entries + 1);
+    return static_cast<std::uint8_t>((index >> std::countr_zero(entries)) + 1);
 }
 
 }  // namespace causeway::abi

@@ -99,10 +99,12 @@ struct QueuePairLayout {
     std::atomic<std::uint32_t> open;    // inbound memory: bits of namespace inbound
 
     // line 3: the partition's. Receives posted below this index, from the next one to be taken on,
-    // are one entry each with room for kMaxInline bytes: a message that travels inside its
-    // completion takes one without a look at the entry.
+    // are one entry each with room for at least `simple_room` bytes, which is kMaxInline at most:
+    // a message that travels inside its completion, or a Write with immediate, takes one without a
+    // look at the entry. The room is read after the count.
     alignas(kCacheLine) std::atomic<std::uint64_t> simple_receives;
     Tally tally;
+    std::atomic<std::uint32_t> simple_room;
 };
 
 static_assert(sizeof(QueuePairLayout) == 256);
@@ -126,6 +128,7 @@ static_assert(offsetof(QueuePairLayout, polled) == 144);
 static_assert(offsetof(QueuePairLayout, open) == 148);
 static_assert(offsetof(QueuePairLayout, simple_receives) == 192);
 static_assert(offsetof(QueuePairLayout, tally) == 200 && sizeof(Tally) == 48);
+static_assert(offsetof(QueuePairLayout, simple_room) == 248);
 static_assert(offsetof(Tally, operations) == 0 && offsetof(Tally, bytes) == 8);
 static_assert(offsetof(Tally, errors) == 16 && offsetof(Tally, stalls) == 24);
 static_assert(offsetof(Tally, stall_ns) == 32 && offsetof(Tally, waiting) == 40);

@@ -334,7 +334,7 @@ TEST_F(MoverTest, GoesOnWhereItWaitedForRoom) {
     connect(*movers[0], a, b);
     for (int i = 0; i < 8; ++i)
         a.send(0, abi::Opcode::nop);
-    ASSERT_TRUE(eventually([&] { return a.send_completions.backlog() == 8; }));
+    ASSERT_TRUE(eventually([&] { return a.send_completions.ready(7); }));
     for (int i = 0; i < 8; ++i)
         a.send(0, abi::Opcode::nop);
     await_cold(a);
