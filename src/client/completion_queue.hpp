@@ -95,6 +95,7 @@ private:
     [[nodiscard]] Look prepare_sleep() noexcept;
     [[nodiscard]] std::uint64_t first_deadline_ns() const noexcept;
     void wake() noexcept;
+    void drain() noexcept;
     void check_liveness() noexcept;
     void note_adapter_gone() noexcept;
     [[nodiscard]] int spin(cw_completion* out, int most, std::uint64_t limit_ns) noexcept;
@@ -107,7 +108,9 @@ private:
     std::uint32_t next_hot_ = 0;
     bool pending_first_ = false;
     std::uint32_t empty_polls_ = 0;
-    bool asleep_ = false;  // announced
+    bool asleep_ = false;     // announced
+    bool armed_ = false;      // by the application, which waits on fd()
+    bool undrained_ = false;  // bytes that have woken may still stand in the sockets
     bool gone_handled_ = false;
     QueuePair* first_pending_ = nullptr;
     QueuePair* last_pending_ = nullptr;

@@ -1,5 +1,8 @@
 // Waiting for completions: spinning, arming, sleeping, and noticing that the adapter has gone.
 #include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
 
 #include "client/completion_queue.hpp"
 #include "client/deadline.hpp"
@@ -80,8 +83,9 @@ int CompletionQueue::sleep(cw_completion* out, int most, std::uint64_t limit_ns)
         const std::uint64_t now = platform::monotonic_ns();
         limit_ns = std::min(limit_ns, deadline > now ? deadline - now : 0);
     }
-    const int socket = peers_.empty() ? socket_.fd() : peers_.fd();
-    const Nap nap = nap_on(socket, partition_->liveness(), limit_ns);
+    std::array<int, PeerBells::kMostSockets + 1> sockets;
+    const std::size_t count = peers_.sockets(socket_.fd(), sockets);
+    const Nap nap = nap_on(std::span(sockets).first(count), partition_->liveness(), limit_ns);
     if (nap == Nap::adapter_gone)
         partition_->note_gone();
     const int n = poll(out, most);  // wakes first
@@ -92,6 +96,8 @@ int CompletionQueue::sleep(cw_completion* out, int most, std::uint64_t limit_ns)
 }
 
 CompletionQueue::Look CompletionQueue::prepare_sleep() noexcept {
+    if (undrained_)
+        drain();
     for (std::uint32_t i = 0; i < hot_count_; ++i)
         hot_[i]->publish_all_read();
     for (QueuePair* pair : pairs_)
@@ -116,15 +122,20 @@ std::uint64_t CompletionQueue::first_deadline_ns() const noexcept {
     return first;
 }
 
-// After a sleep or an arming.
+// After a sleep or an arming. The bytes that woke from a sleep are taken before the next one: what
+// they woke for comes first. A descriptor that the application waits on is made quiet at once.
 void CompletionQueue::wake() noexcept {
     asleep_ = false;
     bell_.announce_awake();
-    if (!peers_.empty()) {
-        peers_.announce_awake();
-        peers_.drain();
-    }
-    if (socket_.drain() == platform::WakeupSocket::Drained::peer_gone)
+    peers_.announce_awake();
+    undrained_ = true;
+    if (std::exchange(armed_, false))
+        drain();
+}
+
+void CompletionQueue::drain() noexcept {
+    undrained_ = false;
+    if (peers_.drain() && socket_.drain() == platform::WakeupSocket::Drained::peer_gone)
         partition_->note_gone();
 }
 
@@ -136,6 +147,7 @@ int CompletionQueue::arm() noexcept {
             note_adapter_gone();
         return sweep() == Look::something ? 1 : -CW_ERROR_ADAPTER_GONE;
     }
+    armed_ = true;
     return prepare_sleep() == Look::something ? 1 : 0;
 }
 

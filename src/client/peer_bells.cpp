@@ -108,17 +108,39 @@ void PeerBells::announce_awake() noexcept {
         bell->waiter.announce_awake();
 }
 
-void PeerBells::drain() noexcept {
+bool PeerBells::drain() noexcept {
+    bool adapters = false;
     std::array<epoll_event, 32> events;
     const int n = ::epoll_wait(poll_.get(), events.data(), events.size(), 0);
     for (int i = 0; i < n; ++i) {
         auto* bell = static_cast<Bell*>(events[static_cast<std::size_t>(i)].data.ptr);
-        if (bell == nullptr)
-            continue;  // the adapter's, which the completion queue drains
+        if (bell == nullptr) {
+            adapters = true;
+            continue;
+        }
         // A peer that has gone would show as readable for ever; the adapter says what it means.
-        if (bell->socket.drain() == platform::WakeupSocket::Drained::peer_gone)
+        if (bell->socket.drain() == platform::WakeupSocket::Drained::peer_gone) {
             (void)::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, bell->socket.fd(), nullptr);
+            bell->hung_up = true;
+        }
     }
+    return adapters;
+}
+
+std::size_t PeerBells::sockets(int adapter_socket,
+                               std::span<int, kMostSockets + 1> out) const noexcept {
+    std::size_t count = 0;
+    out[count++] = adapter_socket;
+    for (const auto& bell : bells_) {
+        if (bell->hung_up)
+            continue;
+        if (count == out.size()) {
+            out[0] = poll_.get();
+            return 1;
+        }
+        out[count++] = bell->socket.fd();
+    }
+    return count;
 }
 
 }  // namespace causeway::client

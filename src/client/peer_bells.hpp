@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/result.hpp"
@@ -72,14 +73,20 @@ public:
         if (!bells_.empty() && platform::register_for_membarrier())
             platform::membarrier_everywhere();
     }
-    // Takes the bytes that have come.
-    void drain() noexcept;
+    // Takes the bytes that have come. Have some come to the adapter's socket, which is not drained?
+    [[nodiscard]] bool drain() noexcept;
+    // The sockets to sleep on, one by one: fd() is slower, since a wake-up passes two queues there.
+    // At most kMostSockets; beyond that fd() alone.
+    static constexpr std::size_t kMostSockets = 8;
+    [[nodiscard]] std::size_t sockets(int adapter_socket,
+                                      std::span<int, kMostSockets + 1> out) const noexcept;
 
 private:
     struct Bell {
         std::uint32_t number = 0;    // at the adapter, between the two partitions
         std::uint32_t doorbell = 0;  // at the adapter, for this partition
         std::uint32_t shares = 0;
+        bool hung_up = false;  // nothing comes any more
         abi::DoorbellLayout* layout = nullptr;
         shm::DoorbellWaiter waiter;
         platform::Mapping page;
