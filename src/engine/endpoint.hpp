@@ -127,9 +127,6 @@ public:
             arrival.payload, words);
         dirty = true;
     }
-    // Has the line of a coming receive's completion brought here while there is time: the partition
-    // has it from the lap before, and a stream of stores would wait for each.
-    void prepare_receive() const noexcept { receive_completions_.prepare(kAhead); }
     // Tells the partition which send slots are free again. Lazily: a quarter of a ring late at
     // most, which leaves nobody waiting, since a ring that looks full then really holds three
     // quarters. Where a chain may need the whole ring it is told at once.
@@ -144,8 +141,6 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t kAhead = 4;
-
     [[nodiscard]] bool look_for_simple_receives() noexcept {
         // SYNC(simple-receives): acquire, pairs with the release in client/queue_pair_post.cpp: the
         // room is that of these receives, or less.

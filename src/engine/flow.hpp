@@ -74,7 +74,6 @@ public:
         }
         end_stall();
         deliver(send);
-        to_.prepare_receive();
         to_.receives.advance(1);
         from_.counters.operations.add(1);
         from_.counters.bytes.add(send.length);

@@ -112,10 +112,6 @@ public:
     }
     // Leaves a slot as it is: an entry that is over before a consumer in the same process sees it.
     void skip() noexcept { ++next_; }
-    // Has the line of the entry `ahead` places on brought to this core, to be written.
-    void prepare(std::uint32_t ahead) const noexcept {
-        __builtin_prefetch(ring_.at(next_ + ahead), 1);
-    }
 
 private:
     static void set_phase(abi::Descriptor& entry, std::uint8_t phase) noexcept {

@@ -194,6 +194,8 @@ Result<void> Workload::look_at_next() {
     return {};
 }
 
+// What can wait (giving the buffer back, counting) is done while the next message is under way, on
+// this side as on the other.
 Result<std::uint64_t> Workload::lead_ping_pong(const Limits& limits, Histogram& times) {
     SlotCounter slot(plan_.buffers);
     const std::uint64_t begin = ticks();
@@ -204,17 +206,19 @@ Result<std::uint64_t> Workload::lead_ping_pong(const Limits& limits, Histogram& 
         if (last)
             board_.total.store(i + 1, std::memory_order_relaxed);  // the message carries it over
         CW_TRY(endpoint_.submit(slot.take()));
+        if (i > 0)
+            CW_TRY(endpoint_.release());
         if (i > 1)  // the first lap waits for a responder that is still waking up
             times.add(ticks_to_ns(lap) / 2);
         const bool over = last;
         last = limits.last(i + 2, ticks_to_ns(lap_end - begin));
         CW_TRY(look_at_next());
-        CW_TRY(endpoint_.release());
         const std::uint64_t now = ticks();
         lap = now - lap_end;
         lap_end = now;
         if (over) {
             times.add(ticks_to_ns(lap) / 2);
+            CW_TRY(endpoint_.release());
             return 2 * (i + 1);
         }
     }
