@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <mutex>
 
 namespace causeway::platform {
 
@@ -129,6 +130,10 @@ Result<void> install_one(int signal) {
 }  // namespace
 
 Result<void> install_fault_guard() {
+    // One thread at a time: between its two steps, another one's handler would look like that of
+    // somebody who has replaced ours.
+    static constinit std::mutex lock;
+    const std::lock_guard one(lock);
     CW_TRY(install_one(SIGSEGV));
     CW_TRY(install_one(SIGBUS));
     return {};

@@ -4,7 +4,8 @@
 //     FaultInfo fault;
 //     if (!guarded([&] { copy(to, from, length); }, fault)) ...   // fault.address says where
 //
-// Threading: every thread has its own guards. install_fault_guard() before the first one.
+// Threading: every thread has its own guards. install_fault_guard() before the first one, from any
+// thread.
 // Ownership: the process' handlers of SIGSEGV and SIGBUS. What was installed before is called for
 // every fault that is not ours; who installs a handler later must do the same.
 //

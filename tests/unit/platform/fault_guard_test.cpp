@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -343,6 +344,48 @@ TEST(FaultGuardDeathTest, NoticesAHandlerPutOverItsOwn) {
             ::_exit(61);
         },
         testing::ExitedWithCode(61), "");
+}
+
+// The first direct connections of a process may be made by several threads at once: none takes
+// another one's handler for somebody else's.
+bool several_can_install_at_once() {
+    struct sigaction before {};
+    before.sa_handler = exit_plainly;
+    ::sigaction(SIGSEGV, &before, nullptr);
+    ::sigaction(SIGBUS, &before, nullptr);
+    constexpr int kThreads = 8;
+    std::atomic<int> ready{0};
+    std::atomic<int> installed{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&] {
+            ++ready;
+            while (ready < kThreads)
+                std::this_thread::yield();
+            installed += install_fault_guard().has_value() ? 1 : 0;
+        });
+    }
+    for (std::thread& thread : threads)
+        thread.join();
+    return installed == kThreads;
+}
+
+TEST(FaultGuardDeathTest, SeveralThreadsMayInstallItAtOnce) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(
+        {
+            // Once in each process, and in a moment that is soon over.
+            for (int i = 0; i < 400; ++i) {
+                const pid_t child = ::fork();
+                if (child == 0)
+                    ::_exit(several_can_install_at_once() ? 0 : 1);
+                int status = 0;
+                if (::waitpid(child, &status, 0) != child || status != 0)
+                    ::_exit(1);
+            }
+            ::_exit(62);
+        },
+        testing::ExitedWithCode(62), "");
 }
 
 #endif
