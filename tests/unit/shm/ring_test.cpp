@@ -61,8 +61,9 @@ TEST(Ring, KeepsOrderOver600Laps) {
             ring.producer.publish(descriptor(in++));
         }
         EXPECT_EQ(ring.consumer.ready(), in != out);
-        if (in != out)
+        if (in != out) {
             EXPECT_TRUE(ring.consumer.ready(static_cast<std::uint32_t>(in - out) - 1));
+        }
         for (auto n = random.between(0, in - out); n-- > 0; ++out) {
             Descriptor d;
             ASSERT_EQ(ring.consumer.next_slot(), out % 4);
