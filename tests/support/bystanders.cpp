@@ -3,7 +3,6 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "platform/clock.hpp"
 #include "support/random.hpp"
 
 namespace causeway::test {
@@ -53,50 +52,14 @@ struct Bystanders::World {
 };
 
 Bystanders::Bystanders(const std::string& socket, const std::string& name)
-    : socket_(socket), name_(name), thread_([this] {
-          try {
-              World world(socket_, name_);
-              run(world);
-          } catch (const std::exception& error) {
-              trouble_ = error.what();
-              failed_.store(true);
+    : rounds_("a bystander", [socket, name](Rounds& rounds) {
+          World world(socket, name);
+          for (std::uint64_t n = 1; !rounds.stopping(); ++n) {
+              if (const std::string trouble = one_round(world, n); !trouble.empty())
+                  throw std::runtime_error(trouble);
+              rounds.next();
           }
-      }) {
-    if (!go_on(1)) {
-        stop();
-        throw std::runtime_error("the bystanders do not start: " + trouble());
-    }
-}
-
-Bystanders::~Bystanders() { stop(); }
-
-void Bystanders::stop() {
-    stop_.store(true);
-    if (thread_.joinable())
-        thread_.join();
-}
-
-bool Bystanders::go_on(std::uint64_t rounds) {
-    const std::uint64_t wanted = rounds_.load() + rounds;
-    const std::uint64_t deadline = platform::monotonic_ns() + kPatienceNs;
-    while (rounds_.load() < wanted && !failed_.load()) {
-        if (platform::monotonic_ns() > deadline)
-            return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return !failed_.load();
-}
-
-void Bystanders::run(World& world) {
-    for (std::uint64_t n = 1; !stop_.load(); ++n) {
-        if (const std::string trouble = one_round(world, n); !trouble.empty()) {
-            trouble_ = trouble;
-            failed_.store(true);
-            return;
-        }
-        rounds_.fetch_add(1);
-    }
-}
+      }) {}
 
 namespace {
 

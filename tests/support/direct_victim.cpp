@@ -4,7 +4,6 @@
 #include <cstring>
 #include <vector>
 
-#include "platform/clock.hpp"
 #include "support/random.hpp"
 
 namespace causeway::test {
@@ -202,40 +201,11 @@ void DirectVictim::drop_closed() {
 // --- the friend
 
 DirectFriend::DirectFriend(const std::string& socket, const std::string& name, const char* executor)
-    : thread_([this, socket, name, how = std::string(executor)] {
-          try {
-              run(socket, name, how);
-          } catch (const std::exception& error) {
-              trouble_ = error.what();
-              failed_.store(true);
-          }
-      }) {
-    if (!go_on(1)) {
-        stop();
-        throw std::runtime_error("the friend does not start: " + trouble());
-    }
-}
+    : rounds_("the friend", [this, socket, name, how = std::string(executor)](Rounds& rounds) {
+          run(rounds, socket, name, how);
+      }) {}
 
-DirectFriend::~DirectFriend() { stop(); }
-
-void DirectFriend::stop() {
-    stop_.store(true);
-    if (thread_.joinable())
-        thread_.join();
-}
-
-bool DirectFriend::go_on(std::uint64_t rounds) {
-    const std::uint64_t wanted = rounds_.load() + rounds;
-    const std::uint64_t deadline = platform::monotonic_ns() + kPatienceNs;
-    while (rounds_.load() < wanted && !failed_.load()) {
-        if (platform::monotonic_ns() > deadline)
-            return false;
-        std::this_thread::sleep_for(1ms);
-    }
-    return !failed_.load();
-}
-
-void DirectFriend::run(const std::string& socket, const std::string& name,
+void DirectFriend::run(Rounds& rounds, const std::string& socket, const std::string& name,
                        const std::string& executor) {
     const bool direct = executor == "direct";
     auto partition = Partition::attach(name, {socket}).value();
@@ -249,7 +219,7 @@ void DirectFriend::run(const std::string& socket, const std::string& name,
     pair.connect(direct ? "victim/friends" : "victim/plain", 30s).value();
     if (pair.executor() != executor)
         throw std::runtime_error("connected by " + std::string(pair.executor()));
-    for (std::uint64_t n = 1; !stop_.load(); ++n) {
+    for (std::uint64_t n = 1; !rounds.stopping(); ++n) {
         const std::uint32_t size = n % 2 == 0 ? kLarge : 24;
         const Slice out = memory.slice(0, size);
         const Slice back = memory.slice(kLarge, size);
@@ -271,7 +241,7 @@ void DirectFriend::run(const std::string& socket, const std::string& name,
         }
         if (content_.load() == Content::checked && !holds(back.bytes(), n))
             throw std::runtime_error("a message came back wrong");
-        rounds_.fetch_add(1);
+        rounds.next();
     }
 }
 

@@ -22,6 +22,8 @@
 #include <string>
 #include <thread>
 
+#include "support/rounds.hpp"
+
 namespace causeway::test {
 
 class DirectVictim {
@@ -91,25 +93,19 @@ public:
 
     // `executor`: "direct" connects to victim/friends, "adapter" to victim/plain.
     DirectFriend(const std::string& socket, const std::string& name, const char* executor);
-    ~DirectFriend();
-    DirectFriend(const DirectFriend&) = delete;
-    DirectFriend& operator=(const DirectFriend&) = delete;
 
     void set(Content content) { content_.store(content); }
     // Whether it exchanges `rounds` more messages (a minute is the watchdog).
-    [[nodiscard]] bool go_on(std::uint64_t rounds = 5);
-    [[nodiscard]] std::string trouble() const { return failed_.load() ? trouble_ : ""; }
-    void stop();
+    [[nodiscard]] bool go_on(std::uint64_t rounds = 5) { return rounds_.go_on(rounds); }
+    [[nodiscard]] std::string trouble() const { return rounds_.trouble(); }
+    void stop() { rounds_.stop(); }
 
 private:
-    void run(const std::string& socket, const std::string& name, const std::string& executor);
+    void run(Rounds& rounds, const std::string& socket, const std::string& name,
+             const std::string& executor);
 
     std::atomic<Content> content_{Content::checked};
-    std::atomic<std::uint64_t> rounds_{0};
-    std::atomic<bool> stop_{false};
-    std::atomic<bool> failed_{false};
-    std::string trouble_;  // written before failed_
-    std::thread thread_;
+    Rounds rounds_;  // last: it uses the rest
 };
 
 }  // namespace causeway::test

@@ -3,126 +3,21 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <memory>
 #include <optional>
 
 #include "platform/mapping.hpp"
 #include "platform/wakeup.hpp"
 #include "shm/doorbell.hpp"
-#include "support/direct_sessions.hpp"
-#include "support/in_process_adapter.hpp"
-#include "support/own_holdings.hpp"
-#include "support/raw_client.hpp"
+#include "unit/adapter/direct_requests.hpp"
 
 namespace causeway::adapter {
 namespace {
-
-using test::accept_request;
-using test::connect_request;
-using test::create_request;
-using test::disconnect_request;
-using test::eventually;
-using test::InProcessAdapter;
-using test::RawEnd;
-using test::RawMemory;
-using test::RawReply;
-using test::RawSession;
 
 ino_t inode_of(const platform::UniqueFd& fd) {
     struct stat facts {};
     return ::fstat(fd.get(), &facts) == 0 ? facts.st_ino : 0;
 }
-
-class DirectRequests : public testing::Test {
-protected:
-    static constexpr std::uint32_t kExported =
-        abi::right::kExportable | abi::right::kRemoteWrite | abi::right::kAppend;
-    static constexpr abi::QueuePairShape kOrders{4, 8, 4, 16};
-    static constexpr abi::QueuePairShape kBilling{16, 32, 16, 32};
-
-    struct Joined {
-        std::unique_ptr<RawEnd> a;  // orders, connected
-        std::unique_ptr<RawEnd> b;  // billing, accepted
-    };
-    Joined join(abi::Executor wanted = abi::Executor::direct) {
-        Joined joined{std::make_unique<RawEnd>(*orders, orders_queue, kOrders),
-                      std::make_unique<RawEnd>(*billing, billing_queue, kBilling)};
-        auto connect = connect_request(joined.a->id(), "billing/invoices");
-        connect.executor = static_cast<std::uint32_t>(wanted);
-        EXPECT_TRUE(orders->client.call(connect)->ok());
-        auto accept = accept_request(listener, joined.b->id());
-        accept.executor = static_cast<std::uint32_t>(wanted);
-        const auto reply = billing->client.call(accept).value();
-        EXPECT_TRUE(reply.ok()) << reply.text();
-        EXPECT_EQ(reply.as<abi::AcceptReply>().executor, static_cast<std::uint32_t>(wanted));
-        for (const auto& end : {joined.a.get(), joined.b.get()}) {
-            EXPECT_TRUE(end->becomes(abi::QueuePairState::connected));
-            EXPECT_EQ(end->layout().executor.load(), static_cast<std::uint32_t>(wanted));
-        }
-        return joined;
-    }
-    static RawReply open_bell(RawSession& session, abi::DoorbellKind kind, std::uint32_t number) {
-        auto request = test::doorbell_request(kind);
-        request.index = number;
-        return session.client.call(request).value();
-    }
-    static RawReply socket_of(RawSession& session, const RawReply& bell) {
-        auto request = control::make<abi::DoorbellRequest>(abi::Request::wakeup_socket);
-        request.doorbell = bell.as<abi::OpenDoorbellReply>().doorbell;
-        return session.client.call(request).value();
-    }
-    static RawReply close_bell(RawSession& session, const RawReply& bell) {
-        auto request = control::make<abi::DoorbellRequest>(abi::Request::close_doorbell);
-        request.doorbell = bell.as<abi::OpenDoorbellReply>().doorbell;
-        return session.client.call(request).value();
-    }
-    static void disconnect(const RawEnd& end) {
-        EXPECT_TRUE(end.session.client.call(disconnect_request(end.id()))->ok());
-    }
-    // What a partition gets with its first queue pair and keeps, so that a test can count the rest.
-    void have_had_queue_pairs() {
-        disconnect(RawEnd(*orders, orders_queue, kOrders));
-        disconnect(RawEnd(*billing, billing_queue, kBilling));
-    }
-    void attach() {
-        orders = std::make_unique<RawSession>(adapter.socket(), "orders");
-        billing = std::make_unique<RawSession>(adapter.socket(), "billing");
-        orders_queue = orders->open_completions();
-        billing_queue = billing->open_completions();
-        listener = billing->listen("invoices");
-    }
-    void detach() {
-        billing.reset();
-        orders.reset();
-    }
-    // Of this process, the adapter included.
-    struct Held {
-        std::size_t files = test::open_files();
-        std::size_t mappings = test::shared_mappings();
-        bool operator==(const Held&) const = default;
-    };
-    // When nothing moves any more: the same for a while.
-    static Held settled() {
-        Held held;
-        for (int same = 0; same < 10;) {
-            ::usleep(5000);
-            const Held now;
-            same = now == held ? same + 1 : 0;
-            held = now;
-        }
-        return held;
-    }
-
-    void SetUp() override { attach(); }
-
-    InProcessAdapter adapter;
-    std::unique_ptr<RawSession> orders, billing;
-    std::uint32_t orders_queue = 0;
-    std::uint32_t billing_queue = 0;
-    std::uint32_t listener = 0;
-};
 
 TEST_F(DirectRequests, InboundMemoryIsOneFileForBothSides) {
     const Joined pair = join();
@@ -410,102 +305,6 @@ TEST_F(DirectRequests, WhoInsistsOnWhatTheOtherDeclinesIsRefused) {
     accept.reserved = 0;
     accept.executor = 4;
     EXPECT_EQ(billing->client.call(accept)->code(), ErrorCode::invalid_argument);
-}
-
-// --- what the adapter holds
-
-TEST_F(DirectRequests, WhatBothHaveFetchedTheAdapterHoldsNoMore) {
-    have_had_queue_pairs();
-    const std::size_t before = settled().files;
-    const Joined pair = join();
-    EXPECT_GT(test::open_files(), before);
-    std::uint32_t bells[2] = {0, 0};
-    for (const RawEnd* end : {pair.a.get(), pair.b.get()}) {
-        for (const auto side : {abi::DirectSide::own, abi::DirectSide::peer}) {
-            const auto reply = end->open(side).as<abi::OpenDirectReply>();
-            bells[end == pair.a.get() ? 0 : 1] = reply.bell_in;
-        }
-    }
-    for (const std::uint32_t number : bells) {
-        RawSession& waiter = number == bells[0] ? *orders : *billing;
-        RawSession& waker = number == bells[0] ? *billing : *orders;
-        (void)socket_of(waiter, open_bell(waiter, abi::DoorbellKind::bell_in, number));
-        (void)socket_of(waker, open_bell(waker, abi::DoorbellKind::bell_out, number));
-    }
-    // Of the two ends themselves it holds mappings only.
-    EXPECT_TRUE(eventually([&] { return test::open_files() == before; })) << test::open_files();
-}
-
-TEST_F(DirectRequests, NothingRemainsOfWhatNobodyFetched) {
-    have_had_queue_pairs();
-    const Held before = settled();
-    {
-        const Joined unopened = join();
-        const Joined half = join();
-        (void)half.a->open(abi::DirectSide::own);
-        disconnect(*unopened.a);
-        disconnect(*unopened.b);
-        disconnect(*half.b);
-        disconnect(*half.a);
-    }
-    // Bells stay while both partitions are there, for their next connection.
-    constexpr std::size_t kBells = 8;
-    EXPECT_TRUE(eventually([&] { return test::open_files() == before.files + kBells; }))
-        << test::open_files() << " of " << before.files;
-    EXPECT_TRUE(eventually([&] { return test::shared_mappings() == before.mappings; }));
-}
-
-TEST_F(DirectRequests, NothingRemainsOfPartitionsThatLeaveInTheMiddle) {
-    detach();
-    const Held before = settled();
-    for (int round = 0; round < 3; ++round) {
-        attach();
-        {
-            const Joined pair = join();
-            (void)pair.b->open(abi::DirectSide::peer);
-            if (round != 0)
-                detach();
-        }
-        if (round == 0)
-            detach();
-        EXPECT_TRUE(eventually([&] { return Held{} == before; }))
-            << test::open_files() << " of " << before.files;
-        RawSession observer = RawSession::observer(adapter.socket());
-        EXPECT_TRUE(eventually([&] {
-            const auto reply =
-                observer.client.call(test::stats_request(abi::StatsKind::queue_pairs));
-            return reply->as<abi::StatsReply>().rows == 0;
-        }));
-    }
-}
-
-// The connector goes while the adapter makes the memory of both.
-TEST_F(DirectRequests, APeerThatGoesWhileItIsJoined) {
-    have_had_queue_pairs();
-    const std::size_t mappings = settled().mappings;
-    for (int round = 0; round < 30; ++round) {
-        const RawEnd a(*orders, orders_queue, kOrders);
-        const RawEnd b(*billing, billing_queue, kBilling);
-        auto connect = connect_request(a.id(), "billing/invoices");
-        connect.executor = static_cast<std::uint32_t>(abi::Executor::direct);
-        ASSERT_TRUE(orders->client.call(connect)->ok());
-        auto accept = accept_request(listener, b.id());
-        accept.executor = static_cast<std::uint32_t>(abi::Executor::direct);
-        ASSERT_TRUE(billing->client.send(control::bytes_of(accept)));
-        ASSERT_TRUE(orders->client.call(disconnect_request(a.id()))->ok());
-        const auto accepted = billing->client.receive();
-        ASSERT_TRUE(accepted.has_value());
-        // Either nobody waited any more, or the connection was made and has ended.
-        if (accepted->ok()) {
-            EXPECT_TRUE(b.becomes(abi::QueuePairState::closed));
-        } else {
-            EXPECT_EQ(accepted->code(), ErrorCode::again) << accepted->text();
-        }
-        disconnect(b);
-    }
-    EXPECT_TRUE(eventually([&] { return test::shared_mappings() == mappings; }));
-    const Joined after = join();
-    EXPECT_TRUE(after.a->open(abi::DirectSide::own).ok());
 }
 
 }  // namespace
