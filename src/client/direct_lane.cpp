@@ -131,6 +131,19 @@ abi::Status DirectLane::obtain(std::uint32_t handle, engine::Claim claim) noexce
     return status;
 }
 
+engine::AtOnce DirectLane::send_plain(const engine::PlainSend& send) noexcept {
+    if (!free())
+        return engine::AtOnce::no;
+    heed_revocations();
+    const engine::AtOnce done = flow_.send_plain(send, context_);
+    if (done == engine::AtOnce::no)
+        return done;
+    if (done == engine::AtOnce::failed)
+        tell_of_trouble();
+    note_sent();
+    return done;
+}
+
 void DirectLane::run() noexcept {
     if (stopped_ || broken())
         return;

@@ -71,14 +71,13 @@ public:
     // Executes a Send that is not in the send queue, but takes up one entry of it, at once. False:
     // nothing has happened, it has to be posted.
     [[nodiscard]] bool send_small(const engine::SmallSend& send) noexcept {
-        if (last_ != engine::Step::idle || !peer_open_ || stopped_ || !flow_.send_small(send))
+        if (!free() || !flow_.send_small(send))
             return false;
-        ++posted_;
-        from_.publish_taken_lazily();
-        tell_listings();
-        tell_receiver();
+        note_sent();
         return true;
     }
+    // The same for one that is copied into the peer's receive, and may fail on the way.
+    [[nodiscard]] engine::AtOnce send_plain(const engine::PlainSend& send) noexcept;
     // Is something posted that could not be executed yet?
     [[nodiscard]] bool waiting() const noexcept { return last_ != engine::Step::idle; }
     // May run() get further than the last time?
@@ -106,6 +105,16 @@ private:
                                             abi::DirectSide which);
     [[nodiscard]] abi::Status obtain(std::uint32_t handle, engine::Claim claim) noexcept override;
     [[nodiscard]] bool peer_is_open() noexcept;
+    // May a send be executed that does not stand in the queue? Everything that does has ended.
+    [[nodiscard]] bool free() const noexcept {
+        return last_ == engine::Step::idle && peer_open_ && !stopped_;
+    }
+    void note_sent() noexcept {
+        ++posted_;
+        from_.publish_taken_lazily();
+        tell_listings();
+        tell_receiver();
+    }
     void heed_revocations() noexcept;
     void tell_receiver() noexcept {
         // SYNC(polled): the ordering in sleeping() pairs with the peer's between clearing `polled`

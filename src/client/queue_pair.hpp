@@ -160,7 +160,7 @@ private:
     [[nodiscard]] bool reclaim_sends(std::uint32_t entries) noexcept;
     [[nodiscard]] ErrorCode no_room(const SlotLedger& ledger, std::uint32_t entries,
                                     const char* full) const noexcept;
-    [[nodiscard]] bool send_small(const SendOrder& order, const cw_slice& slice) noexcept;
+    [[nodiscard]] bool send_at_once(const SendOrder& order, const cw_slice& slice) noexcept;
     void publish_receive(const Gather& gather, std::uint32_t entries, std::uint64_t id) noexcept;
     void note_simple(const Gather& gather, std::uint32_t entries) noexcept;
     void remember_pieces(const Gather& gather, std::uint32_t slot) noexcept;

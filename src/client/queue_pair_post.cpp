@@ -110,10 +110,10 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
 
 // The way of most messages on a direct connection: no descriptor is written, the lane completes the
 // peer's receive at once. False: nothing was done, and whoever finds out why says so.
-[[gnu::flatten]] bool QueuePair::send_small(const SendOrder& order,
-                                            const cw_slice& slice) noexcept {
+[[gnu::flatten]] bool QueuePair::send_at_once(const SendOrder& order,
+                                              const cw_slice& slice) noexcept {
     const bool silent = (order.flags & CW_UNSIGNALED) != 0;
-    if (slice.length > abi::kMaxInline || !settled_ || end_ != End::none ||
+    if (!settled_ || end_ != End::none ||
         (order.flags & ~(CW_UNSIGNALED | CW_IMMEDIATE)) != 0 || state_says_ended() ||
         (send_ledger_.free() == 0 && !reclaim_sends(1))) {
         return false;
@@ -122,8 +122,6 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
     std::uint64_t offset = 0;
     if (slice.length != 0 && !locate(*regions_, slice, region, offset))
         return false;
-    SmallMessage message;
-    load_small(slice.address, slice.length, message);
     if (!silent) {
         keep_room(send_ledger_.used() + 1, send_completions_, sends_read_,
                   layout_->send_completions_read);
@@ -131,15 +129,26 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
     std::uint8_t flags = silent ? std::uint8_t{0} : flag::kSignaled;
     if ((order.flags & CW_IMMEDIATE) != 0)
         flags |= flag::kImmediate;
-    if (!lane_->send_small({flags, order.immediate, slice.length, message.data()}))
+    auto done = engine::AtOnce::no;
+    if (slice.length <= abi::kMaxInline) {
+        SmallMessage message;
+        load_small(slice.address, slice.length, message);
+        if (lane_->send_small({flags, order.immediate, slice.length, message.data()}))
+            done = engine::AtOnce::succeeded;
+    } else {
+        const abi::DataSegment segment{slice.length, slice.handle, region.registered + offset};
+        done = lane_->send_plain({flags, order.immediate, segment});
+    }
+    if (done == engine::AtOnce::no)
         return false;
     sends_.skip();
-    if (silent) {
+    if (silent && done == engine::AtOnce::succeeded) {
         send_ledger_.pass();
     } else {
         send_ledger_.post({.id = order.id,
                            .length = slice.length,
-                           .opcode = static_cast<std::uint8_t>(Opcode::send)});
+                           .opcode = static_cast<std::uint8_t>(Opcode::send),
+                           .silent = silent});
         completions_->note_own_work(*this);
     }
     return true;
@@ -148,7 +157,7 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
 ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
                                std::uint32_t count) noexcept {
     if (lane_ && order.opcode == Opcode::send && count == 1 && slices != nullptr &&
-        send_small(order, *slices)) {
+        send_at_once(order, *slices)) {
         return ErrorCode::none;
     }
     if (const auto code = check_open(abi::QueuePairState::connecting); code != ErrorCode::none) {

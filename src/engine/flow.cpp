@@ -53,6 +53,8 @@ Step Flow::begin(const StepContext& context) noexcept {
         return finish(Status::local_length);
     if (is(Opcode::send) && work_.has(flag::kInline) && send_small(small_send()))
         return Step::progress;
+    if (is_plain(context) && move_at_once(context) != AtOnce::no)
+        return Step::progress;
     if (is(Opcode::nop))
         return finish(Status::success);
     phase_ = Phase::acquire;

@@ -53,6 +53,20 @@ struct SmallSend {
     const std::uint64_t* payload;  // zero behind `length` bytes
 };
 
+// A Send of one segment, which does not travel in its receive's completion.
+struct PlainSend {
+    std::uint8_t flags;  // abi::descriptor_flag: kSignaled and kImmediate
+    std::uint32_t immediate;
+    abi::DataSegment segment;  // of the sender's
+};
+
+// What came of a Send that was to be executed in one stretch.
+enum class AtOnce : std::uint8_t {
+    no,  // nothing has changed: it has to be taken from the queue
+    succeeded,
+    failed,  // it has ended with an error, of which its sender hears
+};
+
 class Flow {
 public:
     // `id` is not zero and unique among the flows that may Append to the same region.
@@ -85,6 +99,10 @@ public:
         return true;
     }
 
+    // The same for a Send of at most a piece and a receive of one segment each, in regions that are
+    // known here.
+    [[nodiscard]] AtOnce send_plain(const PlainSend& send, const StepContext& context) noexcept;
+
     // Is a descriptor under way, or waiting?
     [[nodiscard]] bool busy() const noexcept { return phase_ != Phase::none; }
     // When a wait for the receiver ends with receiver_not_ready; UINT64_MAX: never.
@@ -106,6 +124,9 @@ private:
     [[nodiscard]] Step start_move(const StepContext& context) noexcept;
     [[nodiscard]] Step move_piece(const StepContext& context) noexcept;
     [[nodiscard]] bool gather_small() noexcept;
+    [[nodiscard]] bool is_plain(const StepContext& context) const noexcept;
+    [[nodiscard]] AtOnce move_at_once(const StepContext& context) noexcept;
+    [[nodiscard]] Step finish_fault(bool of_source) noexcept;
     [[nodiscard]] Step finish(abi::Status status) noexcept;
     [[nodiscard]] Step finish_receiver_fault(abi::Status receiver, abi::Status sender) noexcept;
     // The receiver hears of a message that travels in the completion.

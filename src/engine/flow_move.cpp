@@ -111,14 +111,71 @@ Step Flow::move_piece(const StepContext& context) noexcept {
     if (faulted == Faulted::nobody) {
         return moved_ == work_.length ? finish(Status::success) : Step::progress;
     }
+    return finish_fault(faulted == Faulted::source);
+}
+
+Step Flow::finish_fault(bool of_source) noexcept {
     // Reading, the source is the peer's; otherwise the target is.
-    const bool own = (faulted == Faulted::source) != is(Opcode::read);
+    const bool own = of_source != is(Opcode::read);
     if (own)
         return finish(Status::local_protection);
     if (is(Opcode::send)) {
         return finish_receiver_fault(Status::local_protection, Status::remote_access);
     }
     return finish(Status::remote_access);
+}
+
+// ---- the way of most messages, in one stretch
+
+bool Flow::is_plain(const StepContext& context) const noexcept {
+    return is(Opcode::send) && work_.segments == 1 && work_.length > abi::kMaxInline &&
+           work_.length <= context.piece;
+}
+
+AtOnce Flow::send_plain(const PlainSend& send, const StepContext& context) noexcept {
+    if (!from_.can_complete_send())
+        return AtOnce::no;
+    work_.control = {.opcode = static_cast<std::uint8_t>(Opcode::send),
+                     .flags = send.flags,
+                     .segments = 1,
+                     .immediate = send.immediate};
+    work_.descriptors = 1;
+    work_.segments = 1;
+    work_.length = send.segment.length;
+    work_.list[0] = send.segment;
+    append_at_ = 0;
+    return is_plain(context) ? move_at_once(context) : AtOnce::no;
+}
+
+// Of work_, which is_plain(), when nobody has to be waited for and nothing asked. The whole segments
+// are translated, as acquire() and start_move() do it. Whatever is wrong is for these to find and
+// say, `no`; but for a fault.
+AtOnce Flow::move_at_once(const StepContext& context) noexcept {
+    if (!to_.can_complete_receive() || take_receive(to_.receives, receive_) != Taken::work ||
+        receive_.segments != 1 || work_.length > receive_.length) {
+        return AtOnce::no;
+    }
+    const abi::DataSegment& out = work_.list[0];
+    const abi::DataSegment& in = receive_.list[0];
+    Translation source;
+    Translation target;
+    if (!from_.regions->translate_local(out.handle, out.address, out.length, source) ||
+        !to_.regions->translate_local(in.handle, in.address, in.length, target)) {
+        return AtOnce::no;
+    }
+    has_receive_ = true;
+    end_stall();
+    pace_.begin(context.copies, out.length);
+    const CopyKernel kernel = pace_.start(context.copies, out.length);
+    const Faulted faulted =
+        guarded_copy({target.bytes, out.length}, {source.bytes, out.length}, kernel);
+    pace_.finish(context.copies, out.length);
+    if (faulted == Faulted::nobody) {
+        (void)finish(Status::success);
+        return AtOnce::succeeded;
+    }
+    (void)finish_fault(faulted == Faulted::source);
+    return AtOnce::failed;
 }
 
 }  // namespace causeway::engine
