@@ -69,6 +69,26 @@ void CompletionQueue::remove(QueuePair& pair) noexcept {
     pairs_.pop_back();
 }
 
+inline int CompletionQueue::take_hot(cw_completion* out, int most) noexcept {
+    const int burst = hot_count_ <= 1 ? most : std::min(most, kBurst);
+    int n = 0;
+    // From a copy of the count on: a pair that cools closes the gap behind it.
+    for (std::uint32_t left = hot_count_; left != 0 && n < most; --left) {
+        next_hot_ = next_hot_ + 1 < hot_count_ ? next_hot_ + 1 : 0;
+        QueuePair& pair = *hot_[next_hot_];
+        const int got = pair.quiet() ? 0 : pair.take(out + n, std::min(burst, most - n));
+        n += got;
+        if (got != 0) {
+            pair.link.idle_polls = 0;
+        } else if (++pair.link.idle_polls >= kIdlePolls) {
+            cool(pair);
+            if (hot_count_ == 0)
+                break;
+        }
+    }
+    return n;
+}
+
 int CompletionQueue::poll(cw_completion* out, int most) noexcept {
     if (asleep_)
         wake();
@@ -183,26 +203,6 @@ std::shared_ptr<PeerMemory> CompletionQueue::peer_memory(std::uint32_t session) 
         peer_memories_[session] = memory;
     }
     return memory;
-}
-
-int CompletionQueue::take_hot(cw_completion* out, int most) noexcept {
-    const int burst = hot_count_ <= 1 ? most : std::min(most, kBurst);
-    int n = 0;
-    // From a copy of the count on: a pair that cools closes the gap behind it.
-    for (std::uint32_t left = hot_count_; left != 0 && n < most; --left) {
-        next_hot_ = next_hot_ + 1 < hot_count_ ? next_hot_ + 1 : 0;
-        QueuePair& pair = *hot_[next_hot_];
-        const int got = pair.quiet() ? 0 : pair.take(out + n, std::min(burst, most - n));
-        n += got;
-        if (got != 0) {
-            pair.link.idle_polls = 0;
-        } else if (++pair.link.idle_polls >= kIdlePolls) {
-            cool(pair);
-            if (hot_count_ == 0)
-                break;
-        }
-    }
-    return n;
 }
 
 // A pair leaves the list when its rings were found empty: whatever comes later sets its bit again.

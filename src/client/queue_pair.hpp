@@ -157,12 +157,24 @@ private:
     [[nodiscard]] bool await_outcome(std::uint64_t timeout_ns);
     [[nodiscard]] ErrorCode ended_error() const noexcept;
     [[nodiscard]] ErrorCode check_open(abi::QueuePairState least) noexcept;
+    // Is it connected, so that nothing needs a look before a post?
+    [[nodiscard]] bool may_post() const noexcept {
+        // SYNC(queue-pair-state): as in state().
+        return settled_ && end_ == End::none &&
+               layout_->state.load(std::memory_order_acquire) ==
+                   static_cast<std::uint32_t>(abi::QueuePairState::connected);
+    }
     [[nodiscard]] bool reclaim_sends(std::uint32_t entries) noexcept;
     [[nodiscard]] ErrorCode no_room(const SlotLedger& ledger, std::uint32_t entries,
                                     const char* full) const noexcept;
     [[nodiscard]] bool send_at_once(const SendOrder& order, const cw_slice& slice) noexcept;
-    void publish_receive(const Gather& gather, std::uint32_t entries, std::uint64_t id) noexcept;
-    void note_simple(const Gather& gather, std::uint32_t entries) noexcept;
+    [[nodiscard]] ErrorCode post_send_list(const SendOrder& order, const cw_slice* slices,
+                                           std::uint32_t count) noexcept;
+    [[nodiscard]] bool post_receive_of_one(const cw_slice& slice, std::uint64_t id) noexcept;
+    [[nodiscard]] ErrorCode post_receive_list(const cw_slice* slices, std::uint32_t count,
+                                              std::uint64_t id) noexcept;
+    void note_receive(std::uint64_t id, std::uint32_t length, std::uint32_t entries) noexcept;
+    void note_simple(std::uint32_t length, std::uint32_t entries) noexcept;
     void remember_pieces(const Gather& gather, std::uint32_t slot) noexcept;
     void keep_room(std::uint32_t used, const CompletionRing& ring, std::uint64_t& published,
                    std::atomic<std::uint64_t>& shared) noexcept;
@@ -174,6 +186,8 @@ private:
     [[nodiscard]] bool accept_receive(std::uint64_t first, cw_completion& out) noexcept;
     [[nodiscard]] bool scatter(std::uint32_t slot, const SlotRecord& record,
                                std::uint32_t length) noexcept;
+    [[nodiscard]] bool scatter_widely(std::uint32_t slot, const SlotRecord& record,
+                                      std::uint32_t length) noexcept;
     [[nodiscard]] int flush(cw_completion* out, int most) noexcept;
     void begin_end(End end, abi::QueuePairState state, ErrorCode reason) noexcept;
     [[nodiscard]] bool state_says_ended() const noexcept;

@@ -113,8 +113,7 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
 [[gnu::flatten]] bool QueuePair::send_at_once(const SendOrder& order,
                                               const cw_slice& slice) noexcept {
     const bool silent = (order.flags & CW_UNSIGNALED) != 0;
-    if (!settled_ || end_ != End::none ||
-        (order.flags & ~(CW_UNSIGNALED | CW_IMMEDIATE)) != 0 || state_says_ended() ||
+    if (!may_post() || (order.flags & ~(CW_UNSIGNALED | CW_IMMEDIATE)) != 0 ||
         (send_ledger_.free() == 0 && !reclaim_sends(1))) {
         return false;
     }
@@ -160,6 +159,11 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
         send_at_once(order, *slices)) {
         return ErrorCode::none;
     }
+    return post_send_list(order, slices, count);
+}
+
+ErrorCode QueuePair::post_send_list(const SendOrder& order, const cw_slice* slices,
+                                    std::uint32_t count) noexcept {
     if (const auto code = check_open(abi::QueuePairState::connecting); code != ErrorCode::none) {
         return code;
     }
@@ -211,8 +215,37 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
     return ErrorCode::none;
 }
 
-[[gnu::flatten]] ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
-                                                   std::uint64_t id) noexcept {
+// The way of most receives. False: nothing was done, and whoever finds out why says so.
+[[gnu::flatten]] bool QueuePair::post_receive_of_one(const cw_slice& slice,
+                                                     std::uint64_t id) noexcept {
+    RegionSpan region;
+    std::uint64_t offset = 0;
+    if (!may_post() || receive_ledger_.free() == 0 || slice.length == 0 ||
+        !locate(*regions_, slice, region, offset) || (lane_ && !region.exportable)) {
+        return false;
+    }
+    Piece* const pieces = &pieces_[std::size_t{receives_.next_slot()} * abi::kMaxDataSegments];
+    pieces[0] = {static_cast<std::byte*>(slice.address), slice.length, slice.handle};
+    pieces[1] = {};
+    keep_room(receive_ledger_.used() + 1, receive_completions_, receives_read_,
+              inbound_->receive_completions_read);
+    constexpr auto opcode = static_cast<std::uint8_t>(Opcode::receive);
+    receives_.publish(shm::Line{shm::descriptor_head(opcode, 0, 1), id, 0, 0,
+                                shm::word_of(slice.length, slice.handle),
+                                region.registered + offset, 0, 0});
+    note_receive(id, slice.length, 1);
+    return true;
+}
+
+ErrorCode QueuePair::post_receive(const cw_slice* slices, std::uint32_t count,
+                                  std::uint64_t id) noexcept {
+    if (count == 1 && slices != nullptr && post_receive_of_one(*slices, id))
+        return ErrorCode::none;
+    return post_receive_list(slices, count, id);
+}
+
+ErrorCode QueuePair::post_receive_list(const cw_slice* slices, std::uint32_t count,
+                                       std::uint64_t id) noexcept {
     if (const auto code = check_open(abi::QueuePairState::idle); code != ErrorCode::none) {
         return code;
     }
@@ -235,16 +268,28 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
     remember_pieces(gather, receives_.next_slot());
     keep_room(receive_ledger_.used() + entries, receive_completions_, receives_read_,
               inbound_->receive_completions_read);
-    publish_receive(gather, entries, id);
+    abi::Descriptor chain[abi::kMaxChain];
+    abi::ControlSegment control{};
+    control.opcode = static_cast<std::uint8_t>(Opcode::receive);
+    control.id = id;
+    build(control, {}, gather, Inlining::never, chain);
+    receives_.publish({chain, entries});
+    note_receive(id, static_cast<std::uint32_t>(gather.length), entries);
+    return ErrorCode::none;
+}
+
+// A receive was published: keeps it in the ledger, and tells whoever waits for it.
+void QueuePair::note_receive(std::uint64_t id, std::uint32_t length,
+                             std::uint32_t entries) noexcept {
     receive_ledger_.post({.id = id,
-                          .length = static_cast<std::uint32_t>(gather.length),
+                          .length = length,
                           .opcode = static_cast<std::uint8_t>(Opcode::receive),
                           .descriptors = static_cast<std::uint8_t>(entries)});
-    note_simple(gather, entries);
+    note_simple(length, entries);
     if (lane_) {
         layout_->tally.posted.store(receive_ledger_.outstanding(), std::memory_order_relaxed);
         lane_->tell_sender();
-        return ErrorCode::none;
+        return;
     }
     // SYNC(attention): as in post_send().
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -253,35 +298,15 @@ ErrorCode QueuePair::post_send(const SendOrder& order, const cw_slice* slices,
         abi::attention::kWantsReceive) {
         mover_->ring(created_.doorbell_bit);
     }
-    return ErrorCode::none;
-}
-
-void QueuePair::publish_receive(const Gather& gather, std::uint32_t entries,
-                                std::uint64_t id) noexcept {
-    constexpr auto opcode = static_cast<std::uint8_t>(Opcode::receive);
-    if (gather.count == 1) {
-        const abi::DataSegment& segment = gather.list[0];
-        receives_.publish(shm::Line{shm::descriptor_head(opcode, 0, 1), id, 0, 0,
-                                    shm::word_of(segment.length, segment.handle), segment.address,
-                                    0, 0});
-        return;
-    }
-    abi::Descriptor chain[abi::kMaxChain];
-    abi::ControlSegment control{};
-    control.opcode = opcode;
-    control.id = id;
-    build(control, {}, gather, Inlining::never, chain);
-    receives_.publish({chain, entries});
 }
 
 // Says how many receives an executor may take without a look at them, and what room each of them
 // has at least. While one that takes several entries is outstanding the count stands still.
-void QueuePair::note_simple(const Gather& gather, std::uint32_t entries) noexcept {
+void QueuePair::note_simple(std::uint32_t length, std::uint32_t entries) noexcept {
     const std::uint64_t posted = receives_.produced();
     if (entries != 1)
         complex_receives_ = posted;
-    const auto room =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(gather.length, abi::kMaxInline));
+    const std::uint32_t room = std::min(length, abi::kMaxInline);
     // More only where all receives before this one have been used up.
     if (room < simple_room_ || (room > simple_room_ && receive_ledger_.outstanding() == 1)) {
         simple_room_ = room;

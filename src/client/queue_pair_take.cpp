@@ -11,6 +11,7 @@ using abi::Opcode;
 using abi::Status;
 namespace cflag = abi::completion_flag;
 
+constexpr std::size_t kPayload = offsetof(abi::Completion, payload) / 8;  // its first word
 constexpr std::uint32_t kAhead = 4;  // completions of a stream that are fetched before their turn
 
 // Of a completion, the fields that share its first word.
@@ -33,6 +34,9 @@ struct Head {
 }  // namespace
 
 int QueuePair::take(cw_completion* out, int most) noexcept {
+    // A receiver only: the way of most completions. What ends the pair is looked at the next time.
+    if (end_ == End::none && !changed_ && send_ledger_.outstanding() == 0 && !waits())
+        return take_receives(out, most);
     int n = 0;
     if (end_ == End::none && lane_ && lane_->waiting()) {
         lane_->run();
@@ -232,19 +236,25 @@ bool QueuePair::accept_receive(std::uint64_t first, cw_completion& out) noexcept
 // slices; false if one of them is in a region that was closed meanwhile.
 bool QueuePair::scatter(std::uint32_t slot, const SlotRecord& record,
                         std::uint32_t length) noexcept {
-    constexpr std::size_t kPayload = offsetof(abi::Completion, payload) / 8;
     const auto word = [this](std::uint32_t i) { return receive_completions_.word(kPayload + i); };
     const Piece* first = &pieces_[std::size_t{slot} * abi::kMaxDataSegments];
-    RegionSpan region;
     if (length <= first->length) {
+        RegionSpan region;
         if (length != 0 && !regions_->find(first->handle, region))
             return false;
         store_small(first->at, length, word);
         return true;
     }
+    return scatter_widely(slot, record, length);
+}
+
+// The same over several slices, out of the way of those that have one.
+[[gnu::noinline]] bool QueuePair::scatter_widely(std::uint32_t slot, const SlotRecord& record,
+                                                 std::uint32_t length) noexcept {
     SmallMessage message;
     for (std::uint32_t i = 0; i < message.size(); ++i)
-        message[i] = word(i);
+        message[i] = receive_completions_.word(kPayload + i);
+    RegionSpan region;
     const auto* from = reinterpret_cast<const std::byte*>(message.data());
     const std::uint32_t mask = receive_ledger_.entries() - 1;
     for (std::uint32_t d = 0; d < record.descriptors && length != 0; ++d) {

@@ -138,7 +138,9 @@ AtOnce Flow::send_plain(const PlainSend& send, const StepContext& context) noexc
     work_.control = {.opcode = static_cast<std::uint8_t>(Opcode::send),
                      .flags = send.flags,
                      .segments = 1,
-                     .immediate = send.immediate};
+                     .phase = 0,
+                     .immediate = send.immediate,
+                     .id = 0};
     work_.descriptors = 1;
     work_.segments = 1;
     work_.length = send.segment.length;
@@ -147,9 +149,9 @@ AtOnce Flow::send_plain(const PlainSend& send, const StepContext& context) noexc
     return is_plain(context) ? move_at_once(context) : AtOnce::no;
 }
 
-// Of work_, which is_plain(), when nobody has to be waited for and nothing asked. The whole segments
-// are translated, as acquire() and start_move() do it. Whatever is wrong is for these to find and
-// say, `no`; but for a fault.
+// Of work_, which is_plain(), when nobody has to be waited for and nothing asked. The whole
+// segments are translated, as acquire() and start_move() do it. Whatever is wrong is for these to
+// find and say, `no`; but for a fault.
 AtOnce Flow::move_at_once(const StepContext& context) noexcept {
     if (!to_.can_complete_receive() || take_receive(to_.receives, receive_) != Taken::work ||
         receive_.segments != 1 || work_.length > receive_.length) {

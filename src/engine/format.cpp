@@ -1,40 +1,55 @@
 #include "engine/format.hpp"
 
-#include <algorithm>
-#include <cstring>
+#include <cstddef>
 #include <limits>
 
 namespace causeway::engine {
 namespace {
 
 namespace flag = abi::descriptor_flag;
-using abi::Descriptor;
 using abi::Opcode;
+using shm::Line;
 
-[[nodiscard]] constexpr bool is(std::uint8_t opcode, Opcode wanted) noexcept {
-    return opcode == static_cast<std::uint8_t>(wanted);
+// A descriptor is looked at as the words that it came in: put together to bytes and fields in
+// memory it would have to be waited for, and this is on every message's way.
+[[nodiscard]] constexpr std::uint8_t opcode_of(const Line& d) noexcept {
+    return static_cast<std::uint8_t>(d[0]);
+}
+[[nodiscard]] constexpr std::uint8_t flags_of(const Line& d) noexcept {
+    return static_cast<std::uint8_t>(d[0] >> 8);
+}
+[[nodiscard]] constexpr std::uint8_t segments_of(const Line& d) noexcept {
+    return static_cast<std::uint8_t>(d[0] >> 16);
+}
+[[nodiscard]] constexpr std::uint32_t immediate_of(const Line& d) noexcept {
+    return static_cast<std::uint32_t>(d[0] >> 32);
+}
+[[nodiscard]] constexpr bool is(const Line& d, Opcode wanted) noexcept {
+    return opcode_of(d) == static_cast<std::uint8_t>(wanted);
+}
+[[nodiscard]] constexpr bool no_id(const Line& d) noexcept { return d[1] == 0; }
+[[nodiscard]] constexpr bool no_address(const Line& d) noexcept { return (d[2] | d[3]) == 0; }
+
+constexpr std::size_t kData = offsetof(abi::Descriptor, data) / 8;
+
+// As many data segments as there may be, and zero behind them.
+[[nodiscard]] constexpr bool segments_ok(const Line& d) noexcept {
+    const std::uint8_t segments = segments_of(d);
+    return segments <= abi::kMaxDataSegments &&
+           (segments > 1 || (d[kData + 2] | d[kData + 3]) == 0) &&
+           (segments > 0 || (d[kData] | d[kData + 1]) == 0);
 }
 
-[[nodiscard]] bool zero(const abi::AddressSegment& s) noexcept {
-    return (s.handle | s.generation) == 0 && s.address == 0;
-}
-[[nodiscard]] bool zero(const abi::DataSegment& s) noexcept {
-    return (s.length | s.handle) == 0 && s.address == 0;
-}
-
-[[nodiscard]] bool unused_segments_zero(const Descriptor& d) noexcept {
-    return (d.control.segments > 1 || zero(d.data[1])) &&
-           (d.control.segments > 0 || zero(d.data[0]));
-}
-
-// Are the bytes of an inline payload from `length` on zero? By words: this is on every message's
-// way.
-[[nodiscard]] bool zero_from(const std::uint8_t* payload, std::size_t length) noexcept {
+// Are the bytes of an inline payload from `length` on zero?
+[[nodiscard]] constexpr bool zero_from(const Line& d, std::size_t length) noexcept {
     std::uint64_t rest = 0;
-    for (std::size_t at = length & ~std::size_t{7}; at < abi::kMaxInline; at += 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, payload + at, sizeof word);
-        rest |= at < length ? word >> (8 * (length - at)) : word;
+#pragma GCC unroll 4
+    for (std::size_t at = 0; at < abi::kMaxInline; at += 8) {
+        const std::uint64_t word = d[kData + at / 8];
+        if (length <= at)
+            rest |= word;
+        else if (length < at + 8)
+            rest |= word >> (8 * (length - at));
     }
     return rest == 0;
 }
@@ -58,67 +73,54 @@ using abi::Opcode;
     return 0;
 }
 
-[[nodiscard]] bool send_head_ok(const Descriptor& d) noexcept {
-    const auto& c = d.control;
-    const std::uint8_t allowed = allowed_flags(c.opcode);
-    if (allowed == 0 || (c.flags & ~allowed) != 0)
+[[nodiscard]] bool send_head_ok(const Line& d) noexcept {
+    const std::uint8_t flags = flags_of(d);
+    const std::uint8_t allowed = allowed_flags(opcode_of(d));
+    if (allowed == 0 || (flags & ~allowed) != 0)
         return false;
-    const bool addressed =
-        is(c.opcode, Opcode::write) || is(c.opcode, Opcode::read) || is(c.opcode, Opcode::append);
-    if (!addressed && !zero(d.address))
+    const bool addressed = is(d, Opcode::write) || is(d, Opcode::read) || is(d, Opcode::append);
+    if (!addressed && !no_address(d))
         return false;
-    if ((c.flags & flag::kImmediate) == 0 && c.immediate != 0)
+    if ((flags & flag::kImmediate) == 0 && immediate_of(d) != 0)
         return false;
-    if ((c.flags & flag::kInline) != 0) {
-        return c.segments <= abi::kMaxInline && (c.flags & flag::kMore) == 0 &&
-               zero_from(d.payload, c.segments);
+    if ((flags & flag::kInline) != 0) {
+        return segments_of(d) <= abi::kMaxInline && (flags & flag::kMore) == 0 &&
+               zero_from(d, segments_of(d));
     }
-    if (is(c.opcode, Opcode::nop) && c.segments != 0)
+    if (is(d, Opcode::nop) && segments_of(d) != 0)
         return false;
-    return c.segments <= abi::kMaxDataSegments && unused_segments_zero(d);
+    return segments_ok(d);
 }
 
-[[nodiscard]] bool receive_head_ok(const Descriptor& d) noexcept {
-    const auto& c = d.control;
-    return is(c.opcode, Opcode::receive) && (c.flags & ~flag::kMore) == 0 && c.immediate == 0 &&
-           zero(d.address) && c.segments <= abi::kMaxDataSegments && unused_segments_zero(d);
+[[nodiscard]] bool receive_head_ok(const Line& d) noexcept {
+    return is(d, Opcode::receive) && (flags_of(d) & ~flag::kMore) == 0 && immediate_of(d) == 0 &&
+           no_address(d) && segments_ok(d);
 }
 
-[[nodiscard]] bool continuation_ok(const Descriptor& d, const Descriptor& head) noexcept {
-    const auto& c = d.control;
-    return c.opcode == head.control.opcode && (c.flags & ~flag::kMore) == 0 && c.immediate == 0 &&
-           c.id == 0 && zero(d.address) && c.segments <= abi::kMaxDataSegments &&
-           unused_segments_zero(d);
+[[nodiscard]] bool continuation_ok(const Line& d, const Line& head) noexcept {
+    return opcode_of(d) == opcode_of(head) && (flags_of(d) & ~flag::kMore) == 0 &&
+           immediate_of(d) == 0 && no_id(d) && no_address(d) && segments_ok(d);
 }
 
-void add_segments(Work& out, const Descriptor& d) noexcept {
-    for (std::uint32_t i = 0; i < d.control.segments; ++i) {
-        out.list[out.segments++] = d.data[i];
-        out.length += d.data[i].length;
-    }
+inline void add_segment(Work& out, std::uint64_t first, std::uint64_t address) noexcept {
+    const auto length = static_cast<std::uint32_t>(first);
+    out.list[out.segments++] = {length, static_cast<std::uint32_t>(first >> 32), address};
+    out.length += length;
 }
 
-[[nodiscard]] Taken take(const shm::DescriptorConsumer& ring, Work& out,
-                         bool (*head_ok)(const Descriptor&)) noexcept {
-    Descriptor head;
-    if (!ring.peek(head))
-        return Taken::none;
-    out.control = head.control;
-    out.remote = head.address;
-    out.descriptors = 1;
-    out.segments = 0;
-    out.length = 0;
-    if (!head_ok(head))
-        return Taken::bad;
-    if ((head.control.flags & flag::kInline) != 0) {
-        out.length = head.control.segments;
-        std::memcpy(out.payload.data(), head.payload, abi::kMaxInline);
-        return Taken::work;
-    }
-    add_segments(out, head);
-    Descriptor next = head;
-    while ((next.control.flags & flag::kMore) != 0) {
-        // The head is published last: whatever belongs to the chain stands there already.
+inline void add_segments(Work& out, const Line& d) noexcept {
+    if (segments_of(d) > 0)
+        add_segment(out, d[kData], d[kData + 1]);
+    if (segments_of(d) > 1)
+        add_segment(out, d[kData + 2], d[kData + 3]);
+}
+
+// The rest of a chain, whose head is in `out`. It is published last: whatever belongs to the chain
+// stands there already.
+[[nodiscard]] Taken take_chain(const shm::DescriptorConsumer& ring, const Line& head,
+                               Work& out) noexcept {
+    Line next = head;
+    while ((flags_of(next) & flag::kMore) != 0) {
         if (out.descriptors == abi::kMaxChain || out.descriptors == ring.entries() ||
             !ring.peek(next, out.descriptors) || !continuation_ok(next, head)) {
             return Taken::bad;
@@ -126,17 +128,48 @@ void add_segments(Work& out, const Descriptor& d) noexcept {
         ++out.descriptors;
         add_segments(out, next);
     }
+    return Taken::work;
+}
+
+template<bool (*head_ok)(const Line&)>
+[[nodiscard]] Taken take(const shm::DescriptorConsumer& ring, Work& out) noexcept {
+    Line head;
+    if (!ring.peek(head))
+        return Taken::none;
+    out.control = {.opcode = opcode_of(head),
+                   .flags = flags_of(head),
+                   .segments = segments_of(head),
+                   .phase = 0,
+                   .immediate = immediate_of(head),
+                   .id = head[1]};
+    out.remote = {static_cast<std::uint32_t>(head[2]), static_cast<std::uint32_t>(head[2] >> 32),
+                  head[3]};
+    out.descriptors = 1;
+    out.segments = 0;
+    out.length = 0;
+    if (!head_ok(head))
+        return Taken::bad;
+    if ((flags_of(head) & flag::kInline) != 0) {
+        out.length = segments_of(head);
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < out.payload.size(); ++i)
+            out.payload[i] = head[kData + i];
+        return Taken::work;
+    }
+    add_segments(out, head);
+    if ((flags_of(head) & flag::kMore) != 0 && take_chain(ring, head, out) != Taken::work)
+        return Taken::bad;
     return out.length > std::numeric_limits<std::uint32_t>::max() ? Taken::too_long : Taken::work;
 }
 
 }  // namespace
 
 Taken take_send(const shm::DescriptorConsumer& ring, Work& out) noexcept {
-    return take(ring, out, send_head_ok);
+    return take<send_head_ok>(ring, out);
 }
 
 Taken take_receive(const shm::DescriptorConsumer& ring, Work& out) noexcept {
-    return take(ring, out, receive_head_ok);
+    return take<receive_head_ok>(ring, out);
 }
 
 }  // namespace causeway::engine

@@ -61,6 +61,7 @@ template<typename T>
     const auto* words = reinterpret_cast<const std::uint64_t*>(slot);
     Line line;
     line[0] = first;
+#pragma GCC unroll 8
     for (std::size_t i = 1; i < line.size(); ++i) {
         line[i] = __atomic_load_n(words + i, __ATOMIC_RELAXED);
     }
@@ -69,6 +70,7 @@ template<typename T>
 
 // Stores all but the first word.
 inline void store_body(std::byte* slot, const Line& line) noexcept {
+#pragma GCC unroll 8
     for (std::size_t i = 1; i < line.size(); ++i)
         store_word(slot, i, line[i]);
 }

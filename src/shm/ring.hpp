@@ -96,6 +96,7 @@ public:
     void publish(const Head& head, const std::uint64_t* payload,
                  std::uint32_t count) noexcept requires std::same_as<Entry, abi::Completion> {
         std::byte* const slot = ring_.at(next_);
+#pragma GCC unroll 4
         for (std::size_t i = 1; i < head.size(); ++i)
             store_word(slot, i, head[i]);
         for (std::uint32_t i = 0; i < count; ++i)
@@ -149,6 +150,15 @@ public:
         if (phase_of(first) != ring_.phase(next_ + ahead))
             return false;
         out = snapshot<Entry>(slot, first);
+        return true;
+    }
+    // The same in words, the phase among them.
+    [[nodiscard]] bool peek(Line& out, std::uint32_t ahead = 0) const noexcept {
+        const std::byte* slot = ring_.at(next_ + ahead);
+        const std::uint64_t first = load_first(slot);
+        if (phase_of(first) != ring_.phase(next_ + ahead))
+            return false;
+        out = snapshot<Line>(slot, first);
         return true;
     }
     // The first word of the next entry, by which it is published; false if it is not.
