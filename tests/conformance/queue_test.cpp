@@ -47,6 +47,51 @@ TEST_P(Queues, OrderIsKeptOverManyLaps) {
     receiver.join();
 }
 
+// Messages that travel in a completion, that are copied at once, that take several pieces, that are
+// of two slices: each takes another way, and waits for receives now and then.
+TEST_P(Queues, OrderIsKeptAmongTheWaysOfMessages) {
+    Pair pair = connect(a, b, Patience::block(), 16);
+    constexpr std::uint32_t kLargest = 600 << 10;
+    constexpr std::uint32_t kSizes[] = {64, 8, 4096, kLargest, 100, 32, 33, 0, 20'000};
+    constexpr std::uint64_t kMessages = 900;
+    const auto size_of = [&](std::uint64_t i) { return kSizes[i * 7 % std::size(kSizes)]; };
+    std::uint64_t posted = 0;
+    std::uint64_t received = 0;
+    for (std::uint64_t sent = 0; received < kMessages;) {
+        // Bursts of up to eight, into receives of which there are sometimes enough.
+        for (std::uint64_t burst = sent % 8 + 1; burst != 0 && sent < kMessages; --burst, ++sent) {
+            const std::uint32_t size = size_of(sent);
+            const std::size_t at = sent % 8 * kLargest / 8;
+            if (size >= 8)
+                std::memcpy(a.memory.data() + at, &sent, 8);
+            const PostOptions options{.immediate = Immediate{static_cast<std::uint32_t>(sent)},
+                                      .signaled = false};
+            if (size > 64 && sent % 3 == 0) {
+                const Slice halves[] = {a.memory.slice(at, 40), a.memory.slice(at + 40, size - 40)};
+                pair.a.post_send(halves, sent, options).value();
+            } else {
+                pair.a.post_send(a.memory.slice(at, size), sent, options).value();
+            }
+        }
+        for (std::uint64_t more = sent % 5 + 1; more != 0 && posted < sent + 2 - sent % 3; --more)
+            pair.b.post_receive(b.memory.slice(posted++ % 12 * kLargest, kLargest), 0).value();
+        while (received < sent) {
+            if (posted == received)
+                pair.b.post_receive(b.memory.slice(posted++ % 12 * kLargest, kLargest), 0).value();
+            const Completion c = b.next();
+            ASSERT_EQ(c.status(), Status::success);
+            ASSERT_EQ(c.immediate(), static_cast<std::uint32_t>(received));
+            ASSERT_EQ(c.length(), size_of(received));
+            std::uint64_t number = received;
+            if (c.length() >= 8)
+                std::memcpy(&number, b.memory.data() + received % 12 * kLargest, 8);
+            ASSERT_EQ(number, received);
+            ++received;
+        }
+    }
+    EXPECT_TRUE(a.quiet());
+}
+
 TEST_P(Queues, AFullQueueSaysSo) {
     Pair pair = connect(a, b, Patience::block(), 8);
     for (std::uint64_t i = 0; i < 8; ++i) {

@@ -1,4 +1,6 @@
 // Every status that a descriptor can end with, provoked through the public API.
+#include <sys/mman.h>
+
 #include <set>
 
 #include <causeway/append_log.hpp>
@@ -12,7 +14,7 @@ class Statuses : public Conformance {};
 
 TEST_P(Statuses, MessageLongerThanTheReceive) {
     Pair pair = connect();
-    for (const std::uint32_t size : {17U, 5000U}) {
+    for (const std::uint32_t size : {17U, 64U, 5000U}) {
         pair.b.post_receive(b.memory.slice(0, size - 1), 1).value();
         pair.a.post_send(a.memory.slice(0, size), 2).value();
         EXPECT_EQ(b.status_of(1), Status::local_length);
@@ -50,6 +52,41 @@ TEST_P(Statuses, LocalRegionThatIsGone) {
     pair.a.post_send(a.memory.slice(0, 5000), 3).value();
     EXPECT_EQ(b.status_of(2), Status::success);
     EXPECT_TRUE(b.holds(0, 5000, 9));
+}
+
+// The sender's memory goes away in the middle of the copy. That one fails, whether it wanted a
+// completion or not, and those around it do not.
+TEST_P(Statuses, LocalMemoryThatFaults) {
+    if (!direct())
+        GTEST_SKIP() << "the adapter copies from a mapping of its own";
+    constexpr std::size_t kPage = 4096;
+    Pair pair = connect();
+    a.fill(0, 4 * kPage, 3);
+    std::byte* const hole = a.memory.data() + 2 * kPage;
+    for (const bool signaled : {true, false}) {
+        const PostOptions options{.signaled = signaled};
+        for (std::uint64_t id = 1; id <= 3; ++id)
+            pair.b.post_receive(b.memory.slice(id * 4 * kPage, 4 * kPage), id).value();
+        pair.a.post_send(a.memory.slice(0, 100), 4, options).value();
+        ASSERT_EQ(::mprotect(hole, kPage, PROT_NONE), 0);
+        pair.a.post_send(a.memory.slice(0, 4 * kPage), 5, options).value();
+        ASSERT_EQ(::mprotect(hole, kPage, PROT_READ | PROT_WRITE), 0);
+        pair.a.post_send(a.memory.slice(0, 4 * kPage), 6, options).value();
+        EXPECT_EQ(b.status_of(1), Status::success);
+        EXPECT_EQ(b.status_of(2), Status::success);
+        EXPECT_TRUE(b.holds(2 * 4 * kPage, 4 * kPage, 3));
+        if (signaled) {
+            EXPECT_EQ(a.status_of(4), Status::success);
+        }
+        EXPECT_EQ(a.status_of(5), Status::local_protection);
+        if (signaled) {
+            EXPECT_EQ(a.status_of(6), Status::success);
+        }
+        EXPECT_TRUE(a.quiet());
+        pair.a.post_send(a.memory.slice(0, 64), 7).value();
+        EXPECT_EQ(b.status_of(3), Status::success);
+        EXPECT_EQ(a.status_of(7), Status::success);
+    }
 }
 
 TEST_P(Statuses, RemoteAccessWithAnythingWrong) {
