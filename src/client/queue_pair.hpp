@@ -167,10 +167,10 @@ private:
     [[nodiscard]] bool reclaim_sends(std::uint32_t entries) noexcept;
     [[nodiscard]] ErrorCode no_room(const SlotLedger& ledger, std::uint32_t entries,
                                     const char* full) const noexcept;
-    [[nodiscard]] bool send_at_once(const SendOrder& order, const cw_slice& slice) noexcept;
+    [[nodiscard]] bool send_at_once(const SendOrder& order, cw_slice slice) noexcept;
     [[nodiscard]] ErrorCode post_send_list(const SendOrder& order, const cw_slice* slices,
                                            std::uint32_t count) noexcept;
-    [[nodiscard]] bool post_receive_of_one(const cw_slice& slice, std::uint64_t id) noexcept;
+    [[nodiscard]] bool post_receive_of_one(cw_slice slice, std::uint64_t id) noexcept;
     [[nodiscard]] ErrorCode post_receive_list(const cw_slice* slices, std::uint32_t count,
                                               std::uint64_t id) noexcept;
     void note_receive(std::uint64_t id, std::uint32_t length, std::uint32_t entries) noexcept;
@@ -179,6 +179,7 @@ private:
     void keep_room(std::uint32_t used, const CompletionRing& ring, std::uint64_t& published,
                    std::atomic<std::uint64_t>& shared) noexcept;
 
+    [[nodiscard]] int take_any(cw_completion* out, int most) noexcept;
     [[nodiscard]] int take_rings(cw_completion* out, int most) noexcept;
     [[nodiscard]] int take_sends(cw_completion* out, int most) noexcept;
     [[nodiscard]] int take_receives(cw_completion* out, int most) noexcept;

@@ -110,8 +110,7 @@ void QueuePair::keep_room(std::uint32_t used, const CompletionRing& ring, std::u
 
 // The way of most messages on a direct connection: no descriptor is written, the lane completes the
 // peer's receive at once. False: nothing was done, and whoever finds out why says so.
-[[gnu::flatten]] bool QueuePair::send_at_once(const SendOrder& order,
-                                              const cw_slice& slice) noexcept {
+[[gnu::flatten]] bool QueuePair::send_at_once(const SendOrder& order, cw_slice slice) noexcept {
     const bool silent = (order.flags & CW_UNSIGNALED) != 0;
     if (!may_post() || (order.flags & ~(CW_UNSIGNALED | CW_IMMEDIATE)) != 0 ||
         (send_ledger_.free() == 0 && !reclaim_sends(1))) {
@@ -216,8 +215,7 @@ ErrorCode QueuePair::post_send_list(const SendOrder& order, const cw_slice* slic
 }
 
 // The way of most receives. False: nothing was done, and whoever finds out why says so.
-[[gnu::flatten]] bool QueuePair::post_receive_of_one(const cw_slice& slice,
-                                                     std::uint64_t id) noexcept {
+[[gnu::flatten]] bool QueuePair::post_receive_of_one(cw_slice slice, std::uint64_t id) noexcept {
     RegionSpan region;
     std::uint64_t offset = 0;
     if (!may_post() || receive_ledger_.free() == 0 || slice.length == 0 ||

@@ -37,6 +37,10 @@ int QueuePair::take(cw_completion* out, int most) noexcept {
     // A receiver only: the way of most completions. What ends the pair is looked at the next time.
     if (end_ == End::none && !changed_ && send_ledger_.outstanding() == 0 && !waits())
         return take_receives(out, most);
+    return take_any(out, most);
+}
+
+int QueuePair::take_any(cw_completion* out, int most) noexcept {
     int n = 0;
     if (end_ == End::none && lane_ && lane_->waiting()) {
         lane_->run();

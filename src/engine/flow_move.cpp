@@ -165,7 +165,6 @@ AtOnce Flow::move_at_once(const StepContext& context) noexcept {
         !to_.regions->translate_local(in.handle, in.address, in.length, target)) {
         return AtOnce::no;
     }
-    has_receive_ = true;
     end_stall();
     pace_.begin(context.copies, out.length);
     const CopyKernel kernel = pace_.start(context.copies, out.length);
@@ -173,7 +172,8 @@ AtOnce Flow::move_at_once(const StepContext& context) noexcept {
         guarded_copy({target.bytes, out.length}, {source.bytes, out.length}, kernel);
     pace_.finish(context.copies, out.length);
     if (faulted == Faulted::nobody) {
-        (void)finish(Status::success);
+        complete_receiver(Status::success);
+        complete_sender(Status::success);
         return AtOnce::succeeded;
     }
     (void)finish_fault(faulted == Faulted::source);
