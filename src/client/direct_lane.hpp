@@ -3,6 +3,7 @@
 // two peers map.
 //
 //   post_send -> send queue (own memory) -> run(): engine::Flow -> peer's inbound memory
+//             \-> send_small(), send_plain(), while nothing stands in the queue -/
 //   peer's library -> own inbound memory -> QueuePair::take
 //
 // Threading: the thread of the queue pair.

@@ -5,6 +5,9 @@
 //   from.sends -> take_send -> acquire (receive, rights, Append's lock) -> move, piece by piece
 //              -> receiver's completion -> sender's completion
 //
+// The Sends of most applications need no wait and no question: send_small() and send_plain() take
+// them over the same steps in one stretch, or leave everything as it was.
+//
 // Threading: one executing thread. Ownership: borrows both endpoints.
 //
 // Invariants:

@@ -37,7 +37,7 @@ const Lines kExecuting{
     {"a line 1", kLazy},  // how many were taken: frees slots of silent sends
     {"a line 3", kEach},  // what the adapter lists: operations, bytes
 };
-// A small Send has ended before it would be a descriptor.
+// A Send of one slice has ended before it would be a descriptor, unless it takes several pieces.
 const Lines kPosting = kExecuting + Lines{{"a sends", kEach}};
 const Lines kOwnCompletion{
     {"a send completions", kEach}, {"a line 2", kLazy},  // completions that were read
@@ -47,7 +47,7 @@ const Lines kArrival{{"b inbound receive completions", kEach}};
 // Written by b, read by a.
 const Lines kReceiving{
     {"b inbound receives",
-     kEach},                      // the next receive is posted; a reads it for large messages only
+     kEach},                      // the next receive is posted; a reads it for what is copied only
     {"b inbound line 3", kEach},  // how many receives are simple: a reads it once for all of them
     {"b inbound line 2", kLazier},  // completions that were read: room for more
 };
@@ -61,7 +61,9 @@ TEST(ChangedLines, DirectSmallSendUnsignaled) {
 }
 
 TEST(ChangedLines, DirectSend) {
-    EXPECT_EQ(lines_of("direct send 4096"), kPosting + kOwnCompletion + kArrival + kReceiving);
+    for (const char* const path : {"direct send 64", "direct send 4096"})
+        EXPECT_EQ(lines_of(path), kExecuting + kOwnCompletion + kArrival + kReceiving) << path;
+    EXPECT_EQ(lines_of("direct send 300000"), kPosting + kOwnCompletion + kArrival + kReceiving);
 }
 
 // One-sided: b's queue memory is not touched.
