@@ -1,0 +1,132 @@
+#include "support/stepper.hpp"
+
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <unordered_set>
+
+namespace causeway::test {
+namespace {
+
+// Of siginfo, where the kernel's and glibc's headers differ in what they name.
+constexpr int kTrapByInt3 = SI_KERNEL;
+constexpr std::uint64_t kFirstEnabled = 1;  // in the seventh debug register
+
+[[nodiscard]] int trap_code(pid_t thread) {
+    siginfo_t info{};
+    return ::ptrace(PTRACE_GETSIGINFO, thread, nullptr, &info) == 0 ? info.si_code : 0;
+}
+
+[[nodiscard]] user_regs_struct registers_of(pid_t thread) {
+    user_regs_struct registers{};
+    (void)::ptrace(PTRACE_GETREGS, thread, nullptr, &registers);
+    return registers;
+}
+
+}  // namespace
+
+// Runs it until the next trap; other signals are passed on.
+Stepper::Stop Stepper::resume(int request) {
+    long signal = 0;
+    for (;;) {
+        if (::ptrace(static_cast<__ptrace_request>(request), thread_, nullptr, signal) != 0 &&
+            errno != ESRCH) {
+            return Stop::gone;
+        }
+        if (::waitpid(thread_, &status_, __WALL) != thread_ || !WIFSTOPPED(status_))
+            return Stop::gone;
+        if (WSTOPSIG(status_) == SIGTRAP && status_ >> 16 == 0)
+            return trap_code(thread_) == kTrapByInt3 ? Stop::mark : Stop::place;
+        signal = status_ >> 16 == 0 ? WSTOPSIG(status_) : 0;
+    }
+}
+
+Stepper::Stop Stepper::run_to_mark() {
+    Stop stop = Stop::place;
+    while (stop == Stop::place)
+        stop = resume(PTRACE_CONT);
+    return stop;
+}
+
+Stepper::Stop Stepper::step() { return resume(PTRACE_SINGLESTEP); }
+
+Stepper::Stop Stepper::record(std::size_t most, Way& way) {
+    std::unordered_set<std::uint64_t> passed;
+    std::uint32_t anchor = 0;
+    while (way.size() < most) {
+        way.at.push_back(place());
+        if (passed.insert(way.at.back()).second)
+            anchor = static_cast<std::uint32_t>(way.size() - 1);
+        way.anchor.push_back(anchor);
+        if (const Stop stop = step(); stop != Stop::place)
+            return stop;
+    }
+    return Stop::place;
+}
+
+Stepper::Stop Stepper::go(const Way& way, std::size_t count) {
+    std::size_t anchor = count < way.size() ? way.anchor[count] : 0;
+    if (anchor != 0 && set_breakpoint(way.at[anchor])) {
+        const Stop stop = resume(PTRACE_CONT);
+        clear_breakpoint();
+        if (stop != Stop::place)
+            return stop;
+    } else {
+        anchor = 0;
+    }
+    for (std::size_t i = anchor; i < count; ++i) {
+        if (const Stop stop = step(); stop != Stop::place)
+            return stop;
+    }
+    return Stop::place;
+}
+
+std::uint64_t Stepper::place() const { return registers_of(thread_).rip; }
+
+bool Stepper::about_to_call(long& number) const {
+    const user_regs_struct registers = registers_of(thread_);
+    errno = 0;
+    const long code = ::ptrace(PTRACE_PEEKTEXT, thread_, registers.rip, nullptr);
+    number = static_cast<long>(registers.rax);
+    return errno == 0 && (code & 0xffff) == 0x050f;  // syscall
+}
+
+bool Stepper::set_breakpoint(std::uint64_t address) {
+    return ::ptrace(PTRACE_POKEUSER, thread_, offsetof(user, u_debugreg[0]), address) == 0 &&
+           ::ptrace(PTRACE_POKEUSER, thread_, offsetof(user, u_debugreg[7]), kFirstEnabled) == 0;
+}
+
+void Stepper::clear_breakpoint() {
+    (void)::ptrace(PTRACE_POKEUSER, thread_, offsetof(user, u_debugreg[7]), 0);
+}
+
+bool can_step() {
+    static const bool can = [] {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
+                ::_exit(1);
+            mark_for_stepper();
+            mark_for_stepper();
+            ::_exit(0);
+        }
+        int status = 0;
+        bool works = ::waitpid(child, &status, __WALL) == child && WIFSTOPPED(status);
+        if (works) {
+            Stepper stepper(child);
+            Stepper::Way way;
+            works = stepper.record(16, way) == Stepper::Stop::mark;
+            ::kill(child, SIGKILL);
+            ::waitpid(child, &status, __WALL);
+        }
+        return works;
+    }();
+    return can;
+}
+
+}  // namespace causeway::test
