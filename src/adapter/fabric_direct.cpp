@@ -1,5 +1,6 @@
 // Direct connections (Fig 12): what two ends need to reach each other without the adapter.
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <memory>
 #include <utility>
@@ -58,8 +59,11 @@ void Fabric::forget_bell(std::uint32_t number) {
             give_files(*partition, side.files());
         }
         // Who has the other end may have sent files into this one, which go with it.
-        if (side.socket && !other.socket)
+        if (side.socket && !other.socket) {
+            // That may take its time; that it has ended is known at once.
+            (void)::shutdown(side.socket.get(), SHUT_RDWR);
             hooks_.close_aside(other.entrance, std::move(side.socket));
+        }
     };
     forget(bell.key.waiter, bell.waiter, bell.waker);
     forget(bell.key.waker, bell.waker, bell.waiter);

@@ -54,6 +54,9 @@ void Fabric::end(std::uint32_t session) {
     partition->listeners.clear();
     partition->services.clear();
     drop_pending_region(*partition);
+    // Before the peers hear of the end, so that they find its bells hung up when they let go of
+    // them: of those that it never fetched this side has the other end.
+    forget_bells_of(session);
     // Peers are told first; the memory goes when nobody moves data any more.
     const std::vector<std::uint32_t> pairs(partition->queue_pairs.begin(),
                                            partition->queue_pairs.end());
@@ -69,7 +72,6 @@ void Fabric::finish_end(std::uint32_t session) {
     const std::shared_ptr<Partition> partition = std::move(found->second);
     partitions_.erase(found);
     looked_at_ns_.erase(session);
-    forget_bells_of(session);
     for (const auto& mover : movers_)
         mover->close_session(session);
     auto regions = std::move(partition->regions);

@@ -27,7 +27,11 @@ Result<std::unique_ptr<DirectLane>> DirectLane::open(
     }
     CW_TRY_ASSIGN(auto bell, partition.peer_bell(terms.bell_out));
     auto memory = completions.peer_memory(terms.peer_session);
-    CW_TRY(completions.add_bell(terms.bell_in));
+    if (auto added = completions.add_bell(terms.bell_in); !added.has_value()) {
+        // The peer is gone, then: its bell would stay until the next direct connection.
+        partition.release_peer_bell(std::move(bell));
+        return tl::unexpected(std::move(added.error()));
+    }
     return std::unique_ptr<DirectLane>(
         new DirectLane(partition, completions, queue_pair, own, posted, patience,
                        std::move(inbound), std::move(peer), std::move(bell), std::move(memory)));
