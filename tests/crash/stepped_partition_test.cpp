@@ -1,8 +1,9 @@
 // A partition is killed after every k-th instruction of everything that it can do, by both
 // executors; what must hold then is support/survivor.hpp's.
 //
-// CAUSEWAY_KILL_EVERY: kill at every so many instructions (1: at each). Without it some forty
-// places of each act are tried, others in every run.
+// CAUSEWAY_KILL_EVERY: kill at every so many instructions (1: at each). Without it some
+// places of each act are tried, others in every run; CAUSEWAY_KILL_SEED, which is printed, repeats
+// them.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -21,9 +22,11 @@
 namespace causeway::test {
 namespace {
 
-constexpr std::uint64_t kPlaces = 40;  // of one act, in an ordinary run
+// Of one act, in an ordinary run: as many as the time allows.
+constexpr std::uint64_t kLeastPlaces = 4;
+constexpr std::uint64_t kMostPlaces = 40;
+constexpr auto kEnough = std::chrono::milliseconds(600);
 
-// Of this run; CAUSEWAY_KILL_SEED repeats one.
 std::uint64_t seed_of_run() {
     const char* const given = std::getenv("CAUSEWAY_KILL_SEED");
     return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
@@ -44,19 +47,29 @@ TEST_P(SteppedPartition, DiesAtAnyInstruction) {
     const std::uint64_t length = survivor.outlive(killer, act, number++, Killer::kRecord).length;
     ASSERT_GT(length, 0u);
 
-    const char* const every = std::getenv("CAUSEWAY_KILL_EVERY");
-    const std::uint64_t stride = std::max<std::uint64_t>(
-        1, every != nullptr ? std::strtoull(every, nullptr, 10) : (length + kPlaces - 1) / kPlaces);
     const std::uint64_t seed = seed_of_run();
+    Random random(seed);
+    const char* const every = std::getenv("CAUSEWAY_KILL_EVERY");
+    const std::uint64_t stride =
+        every != nullptr ? std::max(1ULL, std::strtoull(every, nullptr, 10)) : 0;
     std::uint64_t inside = 0;
     std::uint64_t killed = 0;
     const auto begin = std::chrono::steady_clock::now();
-    for (std::uint64_t after = Random(seed).below(stride); after < length; after += stride) {
+    const auto kill = [&](std::uint64_t after) {
         inside += survivor.outlive(killer, act, number++, after).inside;
         ++killed;
-        ASSERT_FALSE(HasFailure())
-            << "after " << after << " of " << length << " instructions; CAUSEWAY_KILL_SEED=" << seed
-            << " CAUSEWAY_KILL_EVERY=" << stride;
+        EXPECT_FALSE(HasFailure()) << "after " << after << " of " << length << " instructions";
+    };
+    if (stride != 0) {
+        for (std::uint64_t at = random.below(stride); at < length && !HasFailure(); at += stride)
+            kill(at);
+    } else {
+        while (killed < kLeastPlaces ||
+               (killed < kMostPlaces && std::chrono::steady_clock::now() - begin < kEnough)) {
+            kill(random.below(length));
+            if (HasFailure())
+                break;
+        }
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     std::printf("%s %s: %llu kills, %llu of them inside, of %llu instructions; %.1f s, seed %llu\n",

@@ -33,9 +33,8 @@ enum class Act : std::uint32_t {
 };
 inline constexpr Act kTransfers[] = {Act::send_small,      Act::send_large, Act::receive,
                                      Act::write_immediate, Act::read,       Act::append};
-inline constexpr Act kControls[] = {Act::deregister, Act::disconnect,        Act::attach,
-                                    Act::allocate,   Act::create_queue_pair, Act::connect,
-                                    Act::accept};
+inline constexpr Act kControls[] = {Act::deregister,        Act::disconnect, Act::allocate,
+                                    Act::create_queue_pair, Act::connect,    Act::accept};
 [[nodiscard]] const char* name_of(Act act);
 // Is it done on a connected queue pair?
 [[nodiscard]] constexpr bool is_connected(Act act) noexcept { return act <= Act::disconnect; }

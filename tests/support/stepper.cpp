@@ -15,11 +15,25 @@ namespace {
 
 // Of siginfo, where the kernel's and glibc's headers differ in what they name.
 constexpr int kTrapByInt3 = SI_KERNEL;
-constexpr std::uint64_t kFirstEnabled = 1;  // in the seventh debug register
+constexpr long kInt3 = 0xcc;
+// Iterations of one string instruction that are gone through: each is a step.
+constexpr std::size_t kMostIterations = 256;
 
 [[nodiscard]] int trap_code(pid_t thread) {
     siginfo_t info{};
     return ::ptrace(PTRACE_GETSIGINFO, thread, nullptr, &info) == 0 ? info.si_code : 0;
+}
+
+// Bytes of the repeated string instruction at `address`; 0: another one.
+[[nodiscard]] std::uint64_t string_instruction(pid_t thread, std::uint64_t address) {
+    errno = 0;
+    const long code = ::ptrace(PTRACE_PEEKTEXT, thread, address, nullptr);
+    if (errno != 0 || ((code & 0xff) != 0xf3 && (code & 0xff) != 0xf2))
+        return 0;
+    const bool wide = (code >> 8 & 0xf0) == 0x40;
+    const long opcode = code >> (wide ? 16 : 8) & 0xff;
+    const bool string = (opcode >= 0xa4 && opcode <= 0xa7) || (opcode >= 0xaa && opcode <= 0xaf);
+    return string ? (wide ? 3 : 2) : 0;
 }
 
 [[nodiscard]] user_regs_struct registers_of(pid_t thread) {
@@ -40,8 +54,11 @@ Stepper::Stop Stepper::resume(int request) {
         }
         if (::waitpid(thread_, &status_, __WALL) != thread_ || !WIFSTOPPED(status_))
             return Stop::gone;
-        if (WSTOPSIG(status_) == SIGTRAP && status_ >> 16 == 0)
-            return trap_code(thread_) == kTrapByInt3 ? Stop::mark : Stop::place;
+        if (WSTOPSIG(status_) == SIGTRAP && status_ >> 16 == 0) {
+            if (trap_code(thread_) != kTrapByInt3)
+                return Stop::place;
+            return at_breakpoint() ? Stop::place : Stop::mark;
+        }
         signal = status_ >> 16 == 0 ? WSTOPSIG(status_) : 0;
     }
 }
@@ -53,7 +70,23 @@ Stepper::Stop Stepper::run_to_mark() {
     return stop;
 }
 
-Stepper::Stop Stepper::step() { return resume(PTRACE_SINGLESTEP); }
+Stepper::Stop Stepper::step() {
+    const std::uint64_t before = place();
+    const Stop stop = resume(PTRACE_SINGLESTEP);
+    if (stop != Stop::place || place() != before) {
+        iterations_ = 0;
+        return stop;
+    }
+    // A long one is left at once.
+    if (const std::uint64_t length = string_instruction(thread_, before);
+        ++iterations_ >= kMostIterations && length != 0 && set_breakpoint(before + length)) {
+        const Stop left = resume(PTRACE_CONT);
+        clear_breakpoint();
+        iterations_ = 0;
+        return left;
+    }
+    return stop;
+}
 
 Stepper::Stop Stepper::record(std::size_t most, Way& way) {
     std::unordered_set<std::uint64_t> passed;
@@ -96,13 +129,31 @@ bool Stepper::about_to_call(long& number) const {
     return errno == 0 && (code & 0xffff) == 0x050f;  // syscall
 }
 
+// In the code itself: debug registers lose traps on some virtual machines.
 bool Stepper::set_breakpoint(std::uint64_t address) {
-    return ::ptrace(PTRACE_POKEUSER, thread_, offsetof(user, u_debugreg[0]), address) == 0 &&
-           ::ptrace(PTRACE_POKEUSER, thread_, offsetof(user, u_debugreg[7]), kFirstEnabled) == 0;
+    errno = 0;
+    covered_ = ::ptrace(PTRACE_PEEKTEXT, thread_, address, nullptr);
+    if (errno != 0)
+        return false;
+    const long covering = (covered_ & ~0xffL) | kInt3;
+    if (::ptrace(PTRACE_POKETEXT, thread_, address, covering) != 0)
+        return false;
+    breakpoint_ = address;
+    return true;
+}
+
+// Back to the instruction that it stands for.
+bool Stepper::at_breakpoint() {
+    user_regs_struct registers = registers_of(thread_);
+    if (breakpoint_ == 0 || registers.rip != breakpoint_ + 1)
+        return false;
+    --registers.rip;
+    return ::ptrace(PTRACE_SETREGS, thread_, nullptr, &registers) == 0;
 }
 
 void Stepper::clear_breakpoint() {
-    (void)::ptrace(PTRACE_POKEUSER, thread_, offsetof(user, u_debugreg[7]), 0);
+    (void)::ptrace(PTRACE_POKETEXT, thread_, breakpoint_, covered_);
+    breakpoint_ = 0;
 }
 
 bool can_step() {

@@ -2,8 +2,8 @@
 //
 // A whole way is recorded once, one single step per instruction. Going to a later place of the same
 // way is then cheap: the thread runs freely to the last instruction before it that had not been
-// executed earlier on that way (a hardware breakpoint, of this thread alone), and only from there
-// on step by step. A way differs a little from run to run, where others take part in it; then the
+// executed earlier on that way (a breakpoint in its own copy of the code), and only from there on
+// step by step. A way differs a little from run to run, where others take part in it; then the
 // thread ends up beside the place that was meant, or at the end of the way.
 //
 // Threading: everything from the one thread that traces. Ownership: the traced thread is the
@@ -47,7 +47,7 @@ public:
 
     // Lets it run to the next mark.
     [[nodiscard]] Stop run_to_mark();
-    // One instruction.
+    // One instruction; of a long string instruction one iteration, and in the end all the rest.
     [[nodiscard]] Stop step();
     // Steps to the next mark, or `most` instructions far.
     [[nodiscard]] Stop record(std::size_t most, Way& way);
@@ -62,10 +62,14 @@ public:
 private:
     [[nodiscard]] Stop resume(int request);
     [[nodiscard]] bool set_breakpoint(std::uint64_t address);
+    [[nodiscard]] bool at_breakpoint();
     void clear_breakpoint();
 
     pid_t thread_;
     int status_ = 0;
+    std::uint64_t breakpoint_ = 0;
+    long covered_ = 0;            // what stood there
+    std::size_t iterations_ = 0;  // of the string instruction that it stands at
 };
 
 // Is there a debugger's help to be had here: tracing, single steps? Tried once.
