@@ -7,6 +7,8 @@
 
 #include "adapter/fabric.hpp"
 
+#include "base/fault_point.hpp"
+
 namespace causeway::adapter {
 namespace {
 
@@ -129,6 +131,7 @@ Result<void> Fabric::join(QueuePair& a, QueuePair& b, Inbound inbound_a, Inbound
         give_files(*of_a, kInboundPerSide);
         return taken;
     }
+    CAUSEWAY_FAULT_POINT("adapter.direct.bells_made");
     give_inbound(*of_a, a, std::move(inbound_a));
     give_inbound(*of_b, b, std::move(inbound_b));
     mover(a.end->options().mover).connect(a.end, b.end, abi::Executor::direct);

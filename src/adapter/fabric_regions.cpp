@@ -3,6 +3,8 @@
 
 #include "adapter/fabric.hpp"
 
+#include "base/fault_point.hpp"
+
 namespace causeway::adapter {
 
 std::uint32_t Fabric::next_network_id() noexcept { return next_id(last_network_id_, regions_); }
@@ -60,6 +62,7 @@ void Fabric::remove_region(Partition& partition, std::uint32_t handle, std::func
         return;
     const std::shared_ptr<RegisteredRegion> region = std::move(node.mapped());
     partition.table->remove(region->entry);
+    CAUSEWAY_FAULT_POINT("adapter.deregister.removed");
     if (region->granted)
         count_revocation(partition);
     partition.usage.bytes -= region->registered_bytes;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "adapter/mover_loop.hpp"
+#include "base/fault_point.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu.hpp"
 #include "platform/fault_guard.hpp"
@@ -252,6 +253,7 @@ void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::E
     a->set_executor(executor);
     b->set_executor(executor);
     a->set_state(abi::QueuePairState::connected, abi::Error::none);
+    CAUSEWAY_FAULT_POINT("adapter.mover.one_connected");
     b->set_state(abi::QueuePairState::connected, abi::Error::none);
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adapter/requests.hpp"
+#include "base/fault_point.hpp"
 #include "base/names.hpp"
 
 namespace causeway::adapter {
@@ -189,6 +190,7 @@ Answer connect(Call& call) {
     pair->listening_session = peer.session;
     pair->listener = listener_id;
     listener.waiting.push_back(request.queue_pair);
+    CAUSEWAY_FAULT_POINT("adapter.connect.waiting");
     pair->end->set_state(abi::QueuePairState::connecting, abi::Error::none);
     peer.events->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::connection_wanted));
 
@@ -238,6 +240,7 @@ Answer accept(Call& call) {
         end->executor = choice.executor;
         end->why = choice.why;
     }
+    CAUSEWAY_FAULT_POINT("adapter.accept.matched");
     auto reply = call.reply<abi::AcceptReply>();
     reply.executor = static_cast<std::uint32_t>(choice.executor);
     CW_TRY(store_text(reply.peer, pair->peer));

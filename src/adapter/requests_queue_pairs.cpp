@@ -5,6 +5,8 @@
 
 #include "adapter/requests.hpp"
 
+#include "base/fault_point.hpp"
+
 namespace causeway::adapter {
 namespace {
 
@@ -88,6 +90,7 @@ Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::share
         undo(fabric, *partition, creation);
         return tl::unexpected(made.error());
     }
+    CAUSEWAY_FAULT_POINT("adapter.create.made");
     const std::shared_ptr<End> end = *made;
     auto reply = control::make_reply<abi::CreateQueuePairReply>(creation.header);
     reply.queue_pair = creation.options.id;
@@ -102,6 +105,7 @@ Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::share
     pair.completions = creation.completions;
     pair.bytes = creation.bytes;
     fabric.add_queue_pair(*partition, std::move(pair));
+    CAUSEWAY_FAULT_POINT("adapter.create.added");
     return Reply::of(reply, std::move(memory), [&fabric, id = creation.options.id](auto) {
         fabric.remove_queue_pair(id, nullptr);
     });

@@ -7,6 +7,8 @@
 
 #include "adapter/requests.hpp"
 
+#include "base/fault_point.hpp"
+
 namespace causeway::adapter {
 namespace {
 
@@ -80,6 +82,7 @@ Result<void> take_part(Call& call, const abi::RegisterRequest& request) {
     if (!partition.pending_region)
         partition.pending_region.emplace().first = request;
     partition.pending_region->files.push_back(std::move(file));
+    CAUSEWAY_FAULT_POINT("adapter.register.part_taken");
     return {};
 }
 
@@ -117,6 +120,7 @@ Result<Reply> publish(Fabric& fabric, Partition& partition, const abi::Header& h
     reply.generation = entry.generation;
     reply.network_id = entry.network_id;
     fabric.add_region(partition, std::move(region));
+    CAUSEWAY_FAULT_POINT("adapter.register.published");
     return Reply::of(reply);
 }
 
@@ -124,6 +128,7 @@ Result<Reply> publish(Fabric& fabric, Partition& partition, const abi::Header& h
 void finish_register(Fabric& fabric, std::uint32_t session, const abi::Header& header,
                      const abi::RegisterRequest& request, Result<RegionMemory> memory,
                      const std::vector<FileKey>& keys, const LateReply& answer) {
+    CAUSEWAY_FAULT_POINT("adapter.register.mapped");
     Partition* partition = fabric.find(session);
     Result<Reply> reply = fail(ErrorCode::peer_gone, "the session has ended");
     if (partition != nullptr) {

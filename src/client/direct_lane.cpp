@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/fault_point.hpp"
 #include "client/completion_queue.hpp"
 #include "client/copies.hpp"
 #include "platform/clock.hpp"
@@ -16,6 +17,7 @@ Result<std::unique_ptr<DirectLane>> DirectLane::open(
     // A peer's memory can fault under the copy: without the guard that would end this process.
     CW_TRY(platform::install_fault_guard());
     CW_TRY_ASSIGN(Side inbound, fetch(partition, queue_pair, abi::DirectSide::own));
+    CAUSEWAY_FAULT_POINT("client.direct.own_fetched");
     CW_TRY_ASSIGN(Side peer, fetch(partition, queue_pair, abi::DirectSide::peer));
     const abi::OpenDirectReply& terms = peer.terms;
     if (inbound.terms.receive_entries != own.shape().receive_entries ||
@@ -26,6 +28,7 @@ Result<std::unique_ptr<DirectLane>> DirectLane::open(
                     "adapter and library do not fit together");
     }
     CW_TRY_ASSIGN(auto bell, partition.peer_bell(terms.bell_out));
+    CAUSEWAY_FAULT_POINT("client.direct.bell_fetched");
     auto memory = completions.peer_memory(terms.peer_session);
     if (auto added = completions.add_bell(terms.bell_in); !added.has_value()) {
         // The peer is gone, then: its bell would stay until the next direct connection.
@@ -105,7 +108,9 @@ void DirectLane::begin() noexcept {
     // SYNC(inbound-open): release, pairs with peer_is_open() at the other end: who sees it open
     // sees the receives that stand in it.
     const std::uint32_t state = abi::inbound::kOpen | (barriers_ ? abi::inbound::kBarriers : 0);
+    CAUSEWAY_FAULT_POINT("client.direct.opening");
     inbound_.layout().open.store(state, std::memory_order_release);
+    CAUSEWAY_FAULT_POINT("client.direct.opened");
     peer_bell_->ring(peer_ready_bit_);  // its sender may wait for this
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "base/fault_point.hpp"
 #include "base/names.hpp"
 #include "client/completion_queue.hpp"
 #include "client/deadline.hpp"
@@ -85,6 +86,7 @@ Result<void> QueuePair::connect(const std::string& target, std::uint64_t timeout
     request.executor = static_cast<std::uint32_t>(terms_.executor);
     CW_TRY(store_text(request.target, target));
     CW_TRY_ASSIGN(const auto reply, partition_->call<abi::ConnectReply>(request));
+    CAUSEWAY_FAULT_POINT("client.connect.requested");
     executor_ = executor_name(reply.executor);
     peer_ = std::move(where.partition);
     if (timeout_ns == 0)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/fault_point.hpp"
 #include "client/completion_queue.hpp"
 #include "client/last_error.hpp"
 #include "client/queue_pair.hpp"
@@ -193,6 +194,7 @@ ErrorCode QueuePair::post_send_list(const SendOrder& order, const cw_slice* slic
     keep_room(send_ledger_.used() + entries, send_completions_, sends_read_,
               layout_->send_completions_read);
     sends_.publish({chain, entries});
+    CAUSEWAY_FAULT_POINT("client.send.published");
     send_ledger_.post({.id = order.id,
                        .length = static_cast<std::uint32_t>(gather.length),
                        .opcode = static_cast<std::uint8_t>(order.opcode),
@@ -279,6 +281,7 @@ ErrorCode QueuePair::post_receive_list(const cw_slice* slices, std::uint32_t cou
 // A receive was published: keeps it in the ledger, and tells whoever waits for it.
 void QueuePair::note_receive(std::uint64_t id, std::uint32_t length,
                              std::uint32_t entries) noexcept {
+    CAUSEWAY_FAULT_POINT("client.receive.published");
     receive_ledger_.post({.id = id,
                           .length = length,
                           .opcode = static_cast<std::uint8_t>(Opcode::receive),

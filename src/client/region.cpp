@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/fault_point.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::client {
@@ -85,6 +86,7 @@ Result<Region> Region::enroll(Region region, const RegionTerms& terms) {
             request.parts = memory.parts();
             CW_TRY_ASSIGN(region.registered_,
                           partition.call<abi::RegisterReply>(request, memory.file(part)));
+            CAUSEWAY_FAULT_POINT("client.register.replied");
         }
     }
     if (region.registered_.handle == 0) {
@@ -118,6 +120,7 @@ Result<void> Region::close() {
     if (registered.handle == 0)
         return {};
     partition_->regions().remove(registered.handle);
+    CAUSEWAY_FAULT_POINT("client.deregister.forgotten");
     if (partition_->gone())
         return {};  // nobody is left who could reach it
     auto request = control::make<abi::RegionRequest>(abi::Request::deregister_region);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/fault_point.hpp"
 #include "engine/record_log.hpp"
 #include "platform/clock.hpp"
 #include "platform/fault_guard.hpp"
@@ -35,6 +36,7 @@ Step Flow::begin(const StepContext& context) noexcept {
     const Taken taken = take_send(from_.sends, work_);
     if (taken == Taken::none)
         return Step::idle;
+    CAUSEWAY_FAULT_POINT("engine.send.taken");
     if (taken == Taken::bad) {
         complete_sender(Status::bad_descriptor);
         blame_ = &from_;
@@ -125,6 +127,7 @@ Step Flow::acquire_receive() noexcept {
     if (room && needed <= abi::kMaxInline && to_.simple_receive(needed)) {
         receive_.descriptors = 1;
         has_receive_ = true;
+        CAUSEWAY_FAULT_POINT("engine.receive.taken");
         return Step::progress;
     }
     switch (room ? take_receive(to_.receives, receive_) : Taken::none) {
@@ -141,6 +144,7 @@ Step Flow::acquire_receive() noexcept {
             break;
     }
     has_receive_ = true;
+    CAUSEWAY_FAULT_POINT("engine.receive.taken");
     if (is(Opcode::write))
         return Step::progress;  // the data goes elsewhere
     if (work_.length > receive_.length) {
@@ -168,6 +172,7 @@ Step Flow::acquire_append() noexcept {
             return stalled(Step::waits_lock);
         }
         has_lock_ = true;
+        CAUSEWAY_FAULT_POINT("engine.append.locked");
     }
     append_at_ = region->append_offset.load(std::memory_order_relaxed);
     if (work_.length > region->length || append_at_ > region->length - work_.length) {
@@ -198,6 +203,7 @@ Step Flow::reserve_record(Region& region) noexcept {
     if (reserved == RecordLog::Reserved::more)
         return Step::waits_lock;  // others have their turn meanwhile
     has_record_ = true;
+    CAUSEWAY_FAULT_POINT("engine.append.reserved");
     append_at_ = at + abi::kRecordHeader;
     work_.remote.address = region.address + append_at_;
     return Step::progress;
@@ -265,10 +271,13 @@ Step Flow::finish_receiver_fault(Status receiver, Status sender) noexcept {
 Step Flow::finish(Status status) noexcept {
     if (has_receive_ && status == Status::success)
         complete_receiver(status);
+    CAUSEWAY_FAULT_POINT("engine.receiver.completed");
     has_receive_ = false;
     if ((has_lock_ || has_record_) && !end_append(status) && status == Status::success)
         status = Status::remote_access;
+    CAUSEWAY_FAULT_POINT("engine.append.ended");
     complete_sender(status);
+    CAUSEWAY_FAULT_POINT("engine.sender.completed");
     phase_ = Phase::none;
     deadline_ns_ = UINT64_MAX;
     end_stall();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/fault_point.hpp"
 #include "engine/flow.hpp"
 #include "platform/fault_guard.hpp"
 
@@ -106,9 +107,11 @@ Step Flow::move_piece(const StepContext& context) noexcept {
             target_.advance(target.length);
             moved_ += target.length;
             left -= target.length;
+            CAUSEWAY_FAULT_POINT("engine.move.stretch");
         }
     }
     if (faulted == Faulted::nobody) {
+        CAUSEWAY_FAULT_POINT("engine.move.piece");
         return moved_ == work_.length ? finish(Status::success) : Step::progress;
     }
     return finish_fault(faulted == Faulted::source);
@@ -172,7 +175,9 @@ AtOnce Flow::move_at_once(const StepContext& context) noexcept {
         guarded_copy({target.bytes, out.length}, {source.bytes, out.length}, kernel);
     pace_.finish(context.copies, out.length);
     if (faulted == Faulted::nobody) {
+        CAUSEWAY_FAULT_POINT("engine.plain.moved");
         complete_receiver(Status::success);
+        CAUSEWAY_FAULT_POINT("engine.plain.receiver_completed");
         complete_sender(Status::success);
         return AtOnce::succeeded;
     }

@@ -88,7 +88,8 @@ private:
     void introduce() {
         const Remote told = memory_.remote(kInside);
         std::memcpy(memory_.data() + kInside, &told, sizeof told);
-        pair_.post_send(memory_.slice(kInside, sizeof told), 0).value();
+        const bool again = static_cast<Act>(order_.act) == Act::send_again;
+        pair_.post_send(memory_.slice(kInside, again ? kLarge : sizeof told), 0).value();
         await();
     }
     void transfer(Act act) {
@@ -97,8 +98,15 @@ private:
                 pair_.post_send(memory_.slice(0, kSmall), 1).value();
                 break;
             case Act::send_large:
+            case Act::send_again:
                 pair_.post_send(memory_.slice(0, kLarge), 1).value();
                 break;
+            case Act::send_gather: {
+                const Slice halves[] = {memory_.slice(0, kLarge / 2),
+                                        memory_.slice(kLarge / 2, kLarge / 2)};
+                pair_.post_send(halves, 1).value();
+                break;
+            }
             case Act::receive:
                 pair_.post_receive(memory_.slice(kInbox, kLarge), 1).value();
                 break;
@@ -151,10 +159,10 @@ private:
 
 const char* name_of(Act act) {
     static constexpr const char* kNames[] = {
-        "send_small", "send_large", "receive",           "write_immediate",
-        "read",       "append",     "deregister",        "disconnect",
-        "attach",     "allocate",   "create_queue_pair", "connect",
-        "accept"};
+        "send_small",        "send_large",      "send_gather", "send_again",
+        "receive",           "write_immediate", "read",        "append",
+        "deregister",        "disconnect",      "attach",      "allocate",
+        "create_queue_pair", "connect",         "accept"};
     return kNames[static_cast<std::size_t>(act)];
 }
 

@@ -18,6 +18,8 @@ enum class Act : std::uint32_t {
     // of a connected queue pair
     send_small,
     send_large,
+    send_gather,
+    send_again,  // as send_large, but the peer's memory is known already
     receive,
     write_immediate,
     read,
@@ -31,8 +33,9 @@ enum class Act : std::uint32_t {
     connect,
     accept,
 };
-inline constexpr Act kTransfers[] = {Act::send_small,      Act::send_large, Act::receive,
-                                     Act::write_immediate, Act::read,       Act::append};
+inline constexpr Act kTransfers[] = {Act::send_small, Act::send_large, Act::send_gather,
+                                     Act::send_again, Act::receive,    Act::write_immediate,
+                                     Act::read,       Act::append};
 inline constexpr Act kControls[] = {Act::deregister,        Act::disconnect, Act::allocate,
                                     Act::create_queue_pair, Act::connect,    Act::accept};
 [[nodiscard]] const char* name_of(Act act);

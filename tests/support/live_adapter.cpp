@@ -63,12 +63,12 @@ constexpr int kPatienceMs = 30'000;
     ::_exit(leaks() ? 1 : 0);
 }
 
-[[noreturn]] void become_program(const std::string& directory,
+[[noreturn]] void become_program(const std::string& program, const std::string& directory,
                                  const std::vector<std::string>& entrances, unsigned movers) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::vector<std::string> arguments{
-        program_path("causewayd"), "--runtime-dir", directory, "--movers",
-        std::to_string(movers),    "--log-level",   "error"};
+        program_path(program),  "--runtime-dir", directory, "--movers",
+        std::to_string(movers), "--log-level",   "error"};
     for (const std::string& entrance : entrances) {
         arguments.emplace_back("--entrance");
         arguments.push_back(entrance);
@@ -135,8 +135,10 @@ void LiveAdapter::start() {
     if (pid_ < 0)
         throw std::runtime_error("fork");
     if (pid_ == 0) {
-        if (kind_ == Kind::program)
-            become_program(directory(), entrances_, movers_);
+        if (kind_ != Kind::forked) {
+            become_program(kind_ == Kind::faults ? "causewayd_faults" : "causewayd", directory(),
+                           entrances_, movers_);
+        }
         serve(directory(), entrances_, movers_);
     }
     for (int waited = 0; !platform::connect_to(socket()).has_value(); waited += 2) {

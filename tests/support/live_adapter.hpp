@@ -30,6 +30,7 @@ public:
     enum class Kind {
         forked,   // the adapter room in a child of this test: also under the sanitizers
         program,  // $CAUSEWAY_BIN/causewayd
+        faults,   // causewayd_faults: with fault points (base/fault_point.hpp)
     };
     explicit LiveAdapter(Kind kind, std::vector<std::string> entrances = {}, unsigned movers = 1);
     LiveAdapter(const LiveAdapter&) = delete;

@@ -40,6 +40,12 @@ public:
         ::kill(pid_, SIGKILL);
         return reap() == 128 + SIGKILL;
     }
+    // Has it ended by itself?
+    [[nodiscard]] bool ended() const {
+        siginfo_t info{};
+        return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid != 0;
+    }
     int reap() {
         int status = 0;
         ::waitpid(pid_, &status, 0);

@@ -178,7 +178,7 @@ void Survivor::begin(const Killer::Order& order) {
         expect(n);
     };
     if (is_connected(act))
-        post(kHello, sizeof(Remote), kHelloId);
+        post(kHello, hello_size(), kHelloId);
     post(kFirst, kLarge, kFirstId);
     post(kSecond, kLarge, kSecondId);
 }
@@ -332,8 +332,9 @@ void Survivor::check_memory() {
                 << order_.number << ": bytes that nobody has sent";
         std::memset(bytes.data(), static_cast<int>(kGuard), size);
     };
-    std::memset(memory_.data() + kHello, static_cast<int>(kGuard), sizeof(Remote));
-    if (act == Act::send_small || act == Act::send_large)
+    std::memset(memory_.data() + kHello, static_cast<int>(kGuard), hello_size());
+    if (act == Act::send_small || act == Act::send_large || act == Act::send_gather ||
+        act == Act::send_again)
         look(kFirst, act == Act::send_small ? kSmall : kLarge, arrived(kFirstId));
     if (act == Act::write_immediate)
         look(kWindow, kLarge, arrived(kFirstId));

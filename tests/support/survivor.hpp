@@ -71,6 +71,9 @@ private:
     [[nodiscard]] bool direct() const { return executor_ == "direct"; }
     [[nodiscard]] Figures figures() const;
     void renew_log();
+    [[nodiscard]] std::uint32_t hello_size() const {
+        return static_cast<Act>(order_.act) == Act::send_again ? kLarge : sizeof(Remote);
+    }
     void post_own();
     void expect(std::uint64_t n) { outstanding_.emplace(order_.number * 16 + n, std::nullopt); }
     void take(const CompletionBatch& batch);
