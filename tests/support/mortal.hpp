@@ -40,6 +40,7 @@ public:
         ::kill(pid_, SIGKILL);
         return reap() == 128 + SIGKILL;
     }
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     // Has it ended by itself?
     [[nodiscard]] bool ended() const {
         siginfo_t info{};
