@@ -15,7 +15,7 @@
 namespace causeway::test {
 namespace {
 
-class SteppedPartition : public testing::TestWithParam<std::tuple<const char*, Act>> {};
+class SteppedPartition : public testing::TestWithParam<std::tuple<std::string, Act>> {};
 
 TEST_P(SteppedPartition, DiesAtAnyInstruction) {
     if (!can_step())
@@ -23,9 +23,9 @@ TEST_P(SteppedPartition, DiesAtAnyInstruction) {
     const auto [executor, act] = GetParam();
     const LiveAdapter adapter(LiveAdapter::Kind::program);
     Killer killer([&, executor = executor](const Killer::Order& order) {
-        perform(adapter.socket(), executor, order, mark_for_stepper);
+        perform(adapter.socket(), executor.c_str(), order, mark_for_stepper);
     });
-    Survivor survivor(adapter, executor);
+    Survivor survivor(adapter, executor.c_str());
     std::uint64_t number = 1;
     const std::uint64_t length = survivor.outlive(killer, act, number++, Killer::kRecord).length;
     ASSERT_GT(length, 0u);
@@ -35,20 +35,20 @@ TEST_P(SteppedPartition, DiesAtAnyInstruction) {
         inside += survivor.outlive(killer, act, number++, places.place()).inside;
         EXPECT_FALSE(HasFailure()) << "after " << places.place() << " instructions";
     }
-    places.say(std::string(executor) + " " + name_of(act));
+    places.say(executor + " " + name_of(act));
     // Now and then a way is shorter than the recorded one: the kills behind its end hit nothing.
     EXPECT_GT(inside, places.count() / 2);
 }
 
 std::string name_of_instance(const testing::TestParamInfo<SteppedPartition::ParamType>& instance) {
-    return std::string(std::get<0>(instance.param)) + "_" + name_of(std::get<1>(instance.param));
+    return std::get<0>(instance.param) + "_" + name_of(std::get<1>(instance.param));
 }
 INSTANTIATE_TEST_SUITE_P(Transfers, SteppedPartition,
-                         testing::Combine(testing::Values("adapter", "direct"),
+                         testing::Combine(testing::Values(std::string("adapter"), "direct"),
                                           testing::ValuesIn(kTransfers)),
                          name_of_instance);
 INSTANTIATE_TEST_SUITE_P(Controls, SteppedPartition,
-                         testing::Combine(testing::Values("adapter", "direct"),
+                         testing::Combine(testing::Values(std::string("adapter"), "direct"),
                                           testing::ValuesIn(kControls)),
                          name_of_instance);
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <span>
 #include <string>
 
@@ -39,6 +40,7 @@ inline constexpr Act kTransfers[] = {Act::send_small, Act::send_large, Act::send
 inline constexpr Act kControls[] = {Act::deregister,        Act::disconnect, Act::allocate,
                                     Act::create_queue_pair, Act::connect,    Act::accept};
 [[nodiscard]] const char* name_of(Act act);
+inline void PrintTo(Act act, std::ostream* out) { *out << name_of(act); }
 // Is it done on a connected queue pair?
 [[nodiscard]] constexpr bool is_connected(Act act) noexcept { return act <= Act::disconnect; }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <ostream>
 #include <string>
 
 #include "support/acts.hpp"
@@ -66,6 +67,9 @@ inline constexpr AdapterFault kAdapterFaults[] = {
     {"adapter.direct.bells_made", "direct"},   {"adapter.deregister.removed", "adapter"},
     {"adapter.deregister.removed", "direct"},
 };
+
+inline void PrintTo(const PartitionFault& fault, std::ostream* out) { *out << fault.point; }
+inline void PrintTo(const AdapterFault& fault, std::ostream* out) { *out << fault.point; }
 
 // As GoogleTest wants it.
 [[nodiscard]] inline std::string test_name(std::string point) {
