@@ -5,7 +5,9 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -31,6 +33,10 @@ Result<void> check_version(const abi::AttachRequest& request) {
                             kVersion, abi::kMajor, request.major_least, request.major_most));
 }
 
+bool all_zero(const std::uint8_t (&token)[abi::kTokenSize]) {
+    return std::all_of(std::begin(token), std::end(token), [](auto byte) { return byte == 0; });
+}
+
 Result<void> check_flags(const abi::AttachRequest& request) {
     if ((request.flags & ~abi::attach_flag::kAll) != 0) {
         return fail(ErrorCode::unsupported,
@@ -38,10 +44,12 @@ Result<void> check_flags(const abi::AttachRequest& request) {
                                 "knows {:#x}: bring both to the same release",
                                 request.flags, kVersion, abi::attach_flag::kAll));
     }
-    if (request.reserved != 0) {
+    const bool resumes = (request.flags & abi::attach_flag::kResume) != 0;
+    if (resumes && (request.flags & abi::attach_flag::kObserver) != 0)
+        return fail(ErrorCode::invalid_argument, "an observer has nothing to resume");
+    if (!resumes && (request.session != 0 || !all_zero(request.token))) {
         return fail(ErrorCode::invalid_argument,
-                    fmt::format("the reserved field of attach holds {}: it must be zero",
-                                request.reserved));
+                    "attach names a session or a token, but does not ask to resume it");
     }
     return {};
 }

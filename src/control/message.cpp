@@ -48,6 +48,11 @@ const char* request_name(std::uint16_t type) noexcept {
         "stats",
         "open_direct",
         "resolve",
+        "resume_doorbell",
+        "resume_region",
+        "resume_queue_pair",
+        "resume_done",
+        "narrow_region",
     };
     const auto number = static_cast<std::uint16_t>(type & ~abi::kReplyBit);
     return number < sizeof kNames / sizeof kNames[0] ? kNames[number] : kNames[0];

@@ -88,6 +88,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try_message<abi::RegisterReply>(bytes);
     try_message<abi::RegionRequest>(bytes);
     try_message<abi::RegionStatusReply>(bytes);
+    try_message<abi::DeregisterReply>(bytes);
+    try_message<abi::NarrowRegionRequest>(bytes);
+    try_message<abi::ResumeDoorbellRequest>(bytes);
+    try_message<abi::ResumeRegionRequest>(bytes);
+    try_message<abi::ResumeQueuePairRequest>(bytes);
+    try_message<abi::ResumeDoneRequest>(bytes);
     try_message<abi::CreateQueuePairRequest>(bytes);
     try_message<abi::CreateQueuePairReply>(bytes);
     try_message<abi::ListenRequest>(bytes);

@@ -16,11 +16,12 @@
 namespace causeway::abi {
 
 inline constexpr std::uint16_t kMajor = 1;
-inline constexpr std::uint16_t kMinor = 0;
+inline constexpr std::uint16_t kMinor = 1;
 
 inline constexpr std::size_t kNameSize = 64;
 inline constexpr std::size_t kTargetSize = 2 * kNameSize;  // "partition/service"
 inline constexpr std::size_t kMaxMessage = 4096;
+inline constexpr std::size_t kTokenSize = 16;
 inline constexpr std::uint64_t kRegionPart = std::uint64_t{64} << 20;  // bytes in one memfd
 inline constexpr std::uint64_t kMaxRegion = std::uint64_t{1} << 40;
 
@@ -41,6 +42,11 @@ enum class Request : std::uint16_t {
     stats = 14,
     open_direct = 15,
     resolve = 16,
+    resume_doorbell = 17,
+    resume_region = 18,
+    resume_queue_pair = 19,
+    resume_done = 20,
+    narrow_region = 21,
 };
 inline constexpr std::uint16_t kReplyBit = 0x8000;  // type of a reply = request | kReplyBit
 
@@ -64,7 +70,9 @@ namespace attach_flag {
 // Not a partition: has no name (`name` is empty) and may only ask for stats, of what a partition
 // that came in by the same entrance would see.
 inline constexpr std::uint32_t kObserver = 1;
-inline constexpr std::uint32_t kAll = 1;
+// The partition of an adapter that has died, by its session and token: see resume below.
+inline constexpr std::uint32_t kResume = 2;
+inline constexpr std::uint32_t kAll = 3;
 }  // namespace attach_flag
 
 struct AttachRequest {
@@ -73,8 +81,9 @@ struct AttachRequest {
     std::uint16_t major_most;
     std::uint32_t features;  // offered: what is not known is passed over
     char name[kNameSize];
-    std::uint32_t flags;  // attach_flag, demanded: what is not known is refused
-    std::uint32_t reserved;
+    std::uint32_t flags;             // attach_flag, demanded: what is not known is refused
+    std::uint32_t session;           // kResume: as the first AttachReply gave it; otherwise zero
+    std::uint8_t token[kTokenSize];  // the same
 };
 struct AttachReply {
     Header header;
@@ -88,8 +97,11 @@ struct AttachReply {
     std::uint32_t max_queue_pairs;
     char name[kNameSize];  // under which the partition is known now; an observer has none
     char adapter_version[32];
+    // A secret by which the partition, and nobody else, resumes its session with the next adapter.
+    // Zero: this adapter keeps no journal.
+    std::uint8_t token[kTokenSize];
 };
-static_assert(sizeof(AttachRequest) == 96 && sizeof(AttachReply) == 144);
+static_assert(sizeof(AttachRequest) == 112 && sizeof(AttachReply) == 160);
 
 // --- doorbells (abi/doorbell.hpp). A completion queue is, to the adapter, a doorbell. The reply
 // carries the descriptor of its memory; wakeup_socket then fetches this side's end of its
@@ -149,10 +161,25 @@ struct RegisterReply {
     std::uint32_t network_id;
     std::uint32_t reserved;
 };
-struct RegionRequest {  // deregister_region (reply: Header), region_status
+struct RegionRequest {  // deregister_region, region_status
     Header header;
     std::uint32_t handle;
     std::uint32_t generation;
+};
+// From here on no descriptor of a peer reaches the region through the adapter, one that is under
+// way included. What was granted to a direct peer stays reachable for that peer.
+struct DeregisterReply {
+    Header header;
+    std::uint32_t granted;  // 1: a direct peer had been given its memory
+    std::uint32_t reserved;
+};
+// Takes rights of peers away. Effective and answered (DeregisterReply) as deregistering is.
+struct NarrowRegionRequest {
+    Header header;
+    std::uint32_t handle;
+    std::uint32_t generation;
+    std::uint32_t rights;  // those that stay; ones that it did not have are refused
+    std::uint32_t reserved;
 };
 struct RegionStatusReply {
     Header header;
@@ -163,6 +190,7 @@ struct RegionStatusReply {
 };
 static_assert(sizeof(RegisterRequest) == 48 && sizeof(RegisterReply) == 32);
 static_assert(sizeof(RegionRequest) == 24 && sizeof(RegionStatusReply) == 40);
+static_assert(sizeof(DeregisterReply) == 24 && sizeof(NarrowRegionRequest) == 32);
 
 // --- queue pairs
 enum class Patience : std::uint32_t {  // of a sender whose peer has posted no receive
@@ -279,6 +307,39 @@ struct ResolveReply {  // with the descriptor of that part's memory
     std::uint32_t network_id;
 };
 static_assert(sizeof(ResolveRequest) == 32 && sizeof(ResolveReply) == 48);
+
+// --- resume: a new adapter in the place of one that has died finds in its journal what each
+// partition had, and the partition brings the memory. Attached with kResume, it hands over one
+// thing after another, each once, and ends with resume_done; other requests wait until then. What
+// it does not hand over is forgotten. Handles, numbers and bits stay as they were, and so does what
+// stands in queue memory and doorbells. Only what matches the journal (owner, number, memory file)
+// is taken: not_found, denied. Doorbells between direct peers are theirs alone: not handed over.
+//
+// attach with kResume fails with not_found where the journal knows no such session (any more), and
+// with denied for another's: both for good; with again where the old session is just ending.
+struct ResumeDoorbellRequest {  // with the page; reply: Header, with this side's new wake-up socket
+    Header header;
+    std::uint32_t doorbell;
+    std::uint32_t reserved;
+};
+struct ResumeRegionRequest {  // with the memory of one part, in order; reply: Header
+    Header header;
+    std::uint32_t handle;
+    std::uint32_t generation;
+    std::uint32_t part;
+    std::uint32_t reserved;
+};
+struct ResumeQueuePairRequest {  // with its memory, after all doorbells; reply: Header
+    Header header;
+    std::uint32_t queue_pair;
+    std::uint32_t reserved;
+};
+struct ResumeDoneRequest {  // reply: Header
+    Header header;
+    std::uint32_t reserved[2];
+};
+static_assert(sizeof(ResumeDoorbellRequest) == 24 && sizeof(ResumeRegionRequest) == 32);
+static_assert(sizeof(ResumeQueuePairRequest) == 24 && sizeof(ResumeDoneRequest) == 24);
 
 // --- stats: rows of one kind, a page at a time. Who came in by a named entrance, partition or
 // observer, sees the rows of that entrance's partition, its own ends of queue pairs (with the names

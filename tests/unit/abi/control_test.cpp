@@ -27,14 +27,27 @@ T message(abi::Request type, std::uint16_t extra = 0) {
 
 TEST(Control, NumbersOfRequestsStand) {
     constexpr abi::Request kInOrder[] = {
-        abi::Request::attach,          abi::Request::open_doorbell,
-        abi::Request::wakeup_socket,   abi::Request::close_doorbell,
-        abi::Request::register_region, abi::Request::deregister_region,
-        abi::Request::region_status,   abi::Request::create_queue_pair,
-        abi::Request::listen,          abi::Request::close_listener,
-        abi::Request::connect,         abi::Request::accept,
-        abi::Request::disconnect,      abi::Request::stats,
-        abi::Request::open_direct,     abi::Request::resolve,
+        abi::Request::attach,
+        abi::Request::open_doorbell,
+        abi::Request::wakeup_socket,
+        abi::Request::close_doorbell,
+        abi::Request::register_region,
+        abi::Request::deregister_region,
+        abi::Request::region_status,
+        abi::Request::create_queue_pair,
+        abi::Request::listen,
+        abi::Request::close_listener,
+        abi::Request::connect,
+        abi::Request::accept,
+        abi::Request::disconnect,
+        abi::Request::stats,
+        abi::Request::open_direct,
+        abi::Request::resolve,
+        abi::Request::resume_doorbell,
+        abi::Request::resume_region,
+        abi::Request::resume_queue_pair,
+        abi::Request::resume_done,
+        abi::Request::narrow_region,
     };
     for (std::size_t i = 0; i < std::size(kInOrder); ++i) {
         EXPECT_EQ(static_cast<std::size_t>(kInOrder[i]), i + 1);
@@ -53,12 +66,17 @@ TEST(Control, AttachStandsAsSpecified) {
     request.features = 0x05060708;
     std::strcpy(request.name, "orders");
     request.flags = 0x11121314;
+    request.session = 0x15161718;
+    request.token[0] = 0x19;
+    request.token[15] = 0x1a;
     EXPECT_EQ(hex_lines_of(request),
-              "0000: 60 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0000: 70 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
               "0010: 02 01 04 03 08 07 06 05 6f 72 64 65 72 73 00 00\n"
-              "0050: 00 00 00 00 00 00 00 00 14 13 12 11 00 00 00 00\n");
+              "0050: 00 00 00 00 00 00 00 00 14 13 12 11 18 17 16 15\n"
+              "0060: 19 00 00 00 00 00 00 00 00 00 00 00 00 00 00 1a\n");
     EXPECT_EQ(abi::attach_flag::kObserver, 1U);
-    EXPECT_EQ(abi::attach_flag::kAll, 1U);
+    EXPECT_EQ(abi::attach_flag::kResume, 2U);
+    EXPECT_EQ(abi::attach_flag::kAll, 3U);
     auto reply = message<abi::AttachReply>(abi::Request::attach, abi::kReplyBit);
     reply.major = 1;
     reply.minor = 2;
@@ -70,12 +88,15 @@ TEST(Control, AttachStandsAsSpecified) {
     reply.max_queue_pairs = 7;
     std::strcpy(reply.name, "orders");
     std::strcpy(reply.adapter_version, "0.1.0");
+    reply.token[0] = 8;
+    reply.token[15] = 9;
     EXPECT_EQ(hex_lines_of(reply),
-              "0000: 90 00 00 00 01 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0000: a0 00 00 00 01 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
               "0010: 01 00 02 00 03 00 00 00 04 00 00 00 05 00 00 00\n"
               "0020: 18 17 16 15 14 13 12 11 06 00 00 00 07 00 00 00\n"
               "0030: 6f 72 64 65 72 73 00 00 00 00 00 00 00 00 00 00\n"
-              "0070: 30 2e 31 2e 30 00 00 00 00 00 00 00 00 00 00 00\n");
+              "0070: 30 2e 31 2e 30 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0090: 08 00 00 00 00 00 00 00 00 00 00 00 00 00 00 09\n");
 }
 
 TEST(Control, ErrorReplyStandsAsSpecified) {
@@ -233,6 +254,43 @@ TEST(Control, DirectMessagesStandAsSpecified) {
               "0000: 30 00 00 00 10 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
               "0010: 18 17 16 15 14 13 12 11 28 27 26 25 24 23 22 21\n"
               "0020: 34 33 32 31 44 43 42 41 54 53 52 51 64 63 62 61\n");
+}
+
+TEST(Control, ResumingStandsAsSpecified) {
+    auto doorbell = message<abi::ResumeDoorbellRequest>(abi::Request::resume_doorbell);
+    doorbell.doorbell = 0x01020304;
+    EXPECT_EQ(hex_lines_of(doorbell),
+              "0000: 18 00 00 00 11 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 00 00 00 00\n");
+    auto region = message<abi::ResumeRegionRequest>(abi::Request::resume_region);
+    region.handle = 0x01020304;
+    region.generation = 0x11121314;
+    region.part = 0x21222324;
+    EXPECT_EQ(hex_lines_of(region),
+              "0000: 20 00 00 00 12 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11 24 23 22 21 00 00 00 00\n");
+    auto pair = message<abi::ResumeQueuePairRequest>(abi::Request::resume_queue_pair);
+    pair.queue_pair = 0x01020304;
+    EXPECT_EQ(hex_lines_of(pair),
+              "0000: 18 00 00 00 13 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 00 00 00 00\n");
+    EXPECT_EQ(hex_lines_of(message<abi::ResumeDoneRequest>(abi::Request::resume_done)),
+              "0000: 18 00 00 00 14 00 00 00 0d 0c 0b 0a 00 00 00 00\n");
+}
+
+TEST(Control, RevokingStandsAsSpecified) {
+    auto reply = message<abi::DeregisterReply>(abi::Request::deregister_region, abi::kReplyBit);
+    reply.granted = 1;
+    EXPECT_EQ(hex_lines_of(reply),
+              "0000: 18 00 00 00 06 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 01 00 00 00 00 00 00 00\n");
+    auto narrow = message<abi::NarrowRegionRequest>(abi::Request::narrow_region);
+    narrow.handle = 0x01020304;
+    narrow.generation = 0x11121314;
+    narrow.rights = 0x21222324;
+    EXPECT_EQ(hex_lines_of(narrow),
+              "0000: 20 00 00 00 15 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 14 13 12 11 24 23 22 21 00 00 00 00\n");
 }
 
 TEST(Control, StatsStandAsSpecified) {

@@ -114,12 +114,12 @@ TEST(Attach, ObserversHaveNoNameAndTakeNone) {
 TEST(Attach, RefusesUnknownFlags) {
     const InProcessAdapter adapter;
     auto request = attach_request("x");
-    for (const std::uint32_t flags : {0x2u, 0x3u, 0x80000000u}) {
+    for (const std::uint32_t flags : {0x4u, 0x5u, 0x80000000u}) {
         request.flags = flags;
         EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::unsupported) << flags;
     }
     request.flags = 0;
-    request.reserved = 1;
+    request.session = 1;
     EXPECT_EQ(attach_error(adapter.socket(), request), ErrorCode::invalid_argument);
 }
 
