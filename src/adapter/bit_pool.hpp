@@ -24,6 +24,14 @@ public:
         }
         return std::nullopt;
     }
+    // Takes this one; false: it is taken already, or there is no such bit.
+    [[nodiscard]] bool take(std::uint32_t bit) noexcept {
+        if (bit >= abi::kDoorbellBits || (taken_[bit / 64] >> (bit % 64) & 1) != 0)
+            return false;
+        taken_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+        ++count_;
+        return true;
+    }
     void give_back(std::uint32_t bit) noexcept {
         taken_[bit / 64] &= ~(std::uint64_t{1} << (bit % 64));
         --count_;

@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "adapter/handed_back.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::adapter {
@@ -21,6 +22,18 @@ Result<std::shared_ptr<Doorbell>> Doorbell::create(CloseAside close_aside) {
     CW_TRY_ASSIGN(auto ends, platform::WakeupSocket::make_pair());
     return std::make_shared<Doorbell>(std::move(fd), std::move(page), std::move(ends.first),
                                       ends.second.release(), std::move(close_aside));
+}
+
+Result<std::shared_ptr<Doorbell>> Doorbell::resume(const platform::UniqueFd& page,
+                                                   const JournaledFile& known,
+                                                   CloseAside close_aside) {
+    CW_TRY(require_file(page, known, platform::kPage));
+    CW_TRY_ASSIGN(auto mapping, platform::Mapping::map(page.get(), platform::kPage));
+    CW_TRY(mapping.populate_write(0, platform::kPage));
+    CW_TRY_ASSIGN(auto ends, platform::WakeupSocket::make_pair());
+    return std::make_shared<Doorbell>(platform::UniqueFd(), std::move(mapping),
+                                      std::move(ends.first), ends.second.release(),
+                                      std::move(close_aside));
 }
 
 Doorbell::Doorbell(platform::UniqueFd fd, platform::Mapping page, platform::WakeupSocket socket,

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "adapter/journal_cells.hpp"
 #include "base/result.hpp"
 #include "platform/fd.hpp"
 #include "platform/mapping.hpp"
@@ -24,6 +25,10 @@ using CloseAside = std::function<void(platform::UniqueFd)>;
 class Doorbell {
 public:
     [[nodiscard]] static Result<std::shared_ptr<Doorbell>> create(CloseAside close_aside);
+    // Takes over the page of one that an earlier daemon has made, with sockets of its own.
+    [[nodiscard]] static Result<std::shared_ptr<Doorbell>> resume(const platform::UniqueFd& page,
+                                                                  const JournaledFile& known,
+                                                                  CloseAside close_aside);
 
     // Adapter as waker.
     void ring(std::uint32_t bit) noexcept {

@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "adapter/handed_back.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::adapter {
@@ -38,18 +39,40 @@ Result<std::shared_ptr<End>> End::create(EndOptions options) {
     return std::make_shared<End>(std::move(options), std::move(memory), std::move(mapping));
 }
 
+Result<std::shared_ptr<End>> End::resume(EndOptions options, const platform::UniqueFd& memory) {
+    const std::uint64_t size = abi::queue_pair_offsets(options.shape).total;
+    CW_TRY(require_file(memory, options.journal->memory, size));
+    CW_TRY_ASSIGN(auto mapping, platform::Mapping::map(memory.get(), size));
+    CW_TRY(mapping.populate_write(0, size));
+    write_header(*mapping.at<abi::QueuePairLayout>(), options, size);
+    auto end = std::make_shared<End>(std::move(options), platform::UniqueFd(), std::move(mapping));
+    end->endpoint_.go_on();
+    const QueuePairCell& cell = *end->options_.journal;
+    const std::uint32_t state = cell.state.load(std::memory_order_relaxed);
+    end->set_state(static_cast<abi::QueuePairState>(state),
+                   static_cast<abi::Error>(cell.reason.load(std::memory_order_relaxed)));
+    return end;
+}
+
 End::End(EndOptions options, platform::UniqueFd memory, platform::Mapping mapping)
-    : options_(std::move(options)),
+    : own_journal_(options.journal == nullptr ? std::make_unique<QueuePairCell>() : nullptr),
+      options_(std::move(options)),
       memory_(std::move(memory)),
       mapping_(std::move(mapping)),
       view_(mapping_.data(), options_.shape),
       endpoint_(view_, *options_.regions, options_.patience) {
     endpoint_.number = options_.id;
+    if (own_journal_)
+        options_.journal = own_journal_.get();
+    endpoint_.trace = &options_.journal->trace;
 }
 
 void End::set_state(abi::QueuePairState state, abi::Error reason) noexcept {
     reason_.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
     state_.store(static_cast<std::uint32_t>(state), std::memory_order_release);
+    // The journal first: what the partition has seen, a next adapter knows.
+    options_.journal->reason.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
+    options_.journal->state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
     auto& shared = layout();
     shared.reason.store(static_cast<std::uint32_t>(reason), std::memory_order_relaxed);
     // SYNC(queue-pair-state): release, pairs with the partition's acquire: who sees the state also

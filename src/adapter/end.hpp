@@ -13,6 +13,7 @@
 #include <string>
 
 #include "adapter/doorbell.hpp"
+#include "adapter/journal_cells.hpp"
 #include "base/result.hpp"
 #include "engine/flow.hpp"
 #include "engine/region_table.hpp"
@@ -39,12 +40,17 @@ struct EndOptions {
     std::shared_ptr<engine::Counters> partition_counters;
     std::shared_ptr<Doorbell> completions;  // of its completion queue
     std::shared_ptr<Doorbell> events;       // of its partition
+    QueuePairCell* journal = nullptr;       // none: the end keeps one of its own
 };
 
 class End {
 public:
     // Makes the queue pair's memory, sealed, with its header written.
     [[nodiscard]] static Result<std::shared_ptr<End>> create(EndOptions options);
+    // Takes over the memory of an end that an earlier daemon has made, where its journal ends. Any
+    // file but that one is refused.
+    [[nodiscard]] static Result<std::shared_ptr<End>> resume(EndOptions options,
+                                                             const platform::UniqueFd& memory);
 
     [[nodiscard]] const EndOptions& options() const noexcept { return options_; }
     // The memory's descriptor, to be given to the partition; closed once it was.
@@ -85,6 +91,7 @@ public:
     End& operator=(const End&) = delete;
 
 private:
+    std::unique_ptr<QueuePairCell> own_journal_;  // before the options, which may point to it
     EndOptions options_;
     platform::UniqueFd memory_;
     platform::Mapping mapping_;

@@ -14,15 +14,17 @@ namespace {
 constexpr std::uint64_t kSpareFiles = 64;       // left for accepting, replying and reading /proc
 constexpr std::uint64_t kSpareMappings = 1024;  // left for heap, stacks and libraries
 constexpr std::uint64_t kLookPauseNs = 10'000'000;
+constexpr std::uint32_t kMostMovers = 64;
 
 }  // namespace
 
 Fabric::Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
-               std::unique_ptr<Policy> policy, Hooks hooks)
+               std::unique_ptr<Policy> policy, std::unique_ptr<Journal> journal, Hooks hooks)
     : options_(std::move(options)),
       log_(std::move(log)),
       inbox_(std::move(inbox)),
       policy_(std::move(policy)),
+      journal_(std::move(journal)),
       hooks_(std::move(hooks)),
       started_ns_(platform::monotonic_ns()),
       files_(platform::open_file_count().value_or(32)),
@@ -36,10 +38,17 @@ Fabric::Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
 
 Result<std::unique_ptr<Fabric>> Fabric::start(FabricOptions options, Log log,
                                               std::shared_ptr<Inbox> inbox,
-                                              std::unique_ptr<Policy> policy, Hooks hooks) {
+                                              std::unique_ptr<Policy> policy,
+                                              std::unique_ptr<Journal> journal, Hooks hooks) {
+    // Queue pairs that come back are still their old movers'.
+    const std::uint32_t movers = std::max(options.movers, journal->numbers().movers);
+    options.movers = std::min(movers, kMostMovers);
+    journal->numbers().movers = options.movers;
     std::unique_ptr<Fabric> fabric(new Fabric(std::move(options), std::move(log), std::move(inbox),
-                                              std::move(policy), std::move(hooks)));
+                                              std::move(policy), std::move(journal),
+                                              std::move(hooks)));
     CW_TRY(fabric->start_movers());
+    fabric->read_journal(fabric->started_ns_ + fabric->options_.resume_patience_ns);
     return fabric;
 }
 

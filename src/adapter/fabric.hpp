@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "adapter/inbox.hpp"
+#include "adapter/journal.hpp"
 #include "adapter/log.hpp"
 #include "adapter/mover.hpp"
 #include "adapter/own_figures.hpp"
@@ -40,6 +41,8 @@ struct FabricOptions {
     std::vector<unsigned> mover_cores;  // empty: movers run where the system puts them
     std::uint64_t max_mappings = 65530;
     std::uint64_t max_files = 1024;
+    // How long after its start the daemon keeps places for the partitions of the last one.
+    std::uint64_t resume_patience_ns = 0;
     engine::LoadedCopies copies = engine::built_in_copies();
 };
 
@@ -56,6 +59,7 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Fabric>> start(FabricOptions options, Log log,
                                                                std::shared_ptr<Inbox> inbox,
                                                                std::unique_ptr<Policy> policy,
+                                                               std::unique_ptr<Journal> journal,
                                                                Hooks hooks);
     ~Fabric();
     Fabric(const Fabric&) = delete;
@@ -77,6 +81,22 @@ public:
     void nobody_waits(const std::string& name) { waiting_for_name_.erase(name); }
     // Also partitions that are ending.
     [[nodiscard]] bool empty() const noexcept { return partitions_.empty(); }
+
+    // --- coming back (fabric_resume.cpp)
+    // The partition of the last daemon that had this session. Errors: not_found, denied.
+    [[nodiscard]] Result<Partition*> resume(std::uint32_t session,
+                                            const std::uint8_t (&token)[abi::kTokenSize],
+                                            const std::string& entrance,
+                                            const platform::Credentials& credentials);
+    // It has brought what it has: its connections go on as soon as their other ends are back, too.
+    void resume_done(Partition& partition);
+    // Is anybody of the last daemon still to come, or not done yet?
+    [[nodiscard]] bool expects_partitions() const noexcept;
+    // Gives up those whose time is over, or whose process has gone.
+    void expire(std::uint64_t now_ns);
+    [[nodiscard]] Journal& journal() noexcept { return *journal_; }
+    // Writes down where the connection of `pair` stands.
+    void journal_connection(const QueuePair& pair) noexcept;
 
     // --- queue pairs
     [[nodiscard]] QueuePair* queue_pair(std::uint32_t id) noexcept;
@@ -165,8 +185,21 @@ public:
 
 private:
     Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
-           std::unique_ptr<Policy> policy, Hooks hooks);
+           std::unique_ptr<Policy> policy, std::unique_ptr<Journal> journal, Hooks hooks);
     [[nodiscard]] Result<void> start_movers();
+    [[nodiscard]] Result<PartitionCell*> journal_partition(const Partition& partition);
+    static void note_process(PartitionCell& cell,
+                             const platform::Credentials& credentials) noexcept;
+    void read_journal(std::uint64_t until_ns);
+    void keep_places(const std::vector<QueuePairCell*>& pairs);
+    void drop(Estate& estate) noexcept;
+    [[nodiscard]] bool still_comes(std::uint32_t queue_pair) const;
+    void settle_all();
+    void settle(QueuePair& pair);
+    void settle_waiting(QueuePair& pair);
+    void settle_connected(QueuePair& pair);
+    void end_unsettled(QueuePair& pair, abi::QueuePairState state);
+    void free_name(const std::string& name);
     void finish_end(std::uint32_t session);
     void finish_removal(std::uint32_t id);
     [[nodiscard]] Result<std::uint32_t> bell_between(const BellKey& key);
@@ -186,11 +219,14 @@ private:
     Log log_;
     std::shared_ptr<Inbox> inbox_;
     std::unique_ptr<Policy> policy_;
+    std::unique_ptr<Journal> journal_;
     Hooks hooks_;
     const std::uint64_t started_ns_;
 
     std::map<std::uint32_t, std::shared_ptr<Partition>> partitions_;  // by session
     std::unordered_map<std::string, std::uint32_t> names_;
+    std::map<std::uint32_t, std::unique_ptr<Estate>> estates_;  // by session: not back yet
+    std::uint64_t expected_until_ns_ = 0;
     std::unordered_map<std::string, std::function<void()>> waiting_for_name_;
     std::map<std::uint32_t, QueuePair> queue_pairs_;
     std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions_;  // by network ID

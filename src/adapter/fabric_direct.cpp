@@ -38,6 +38,7 @@ Result<std::uint32_t> Fabric::bell_between(const BellKey& key) {
     bell->waiter.entrance = waiter->entrance;
     bell->waker.entrance = waker->entrance;
     const std::uint32_t number = next_id(last_bell_, bells_);
+    journal_->numbers().last_bell = number;
     bells_.emplace(number, std::move(*bell));
     bell_numbers_.emplace(key, number);
     return number;
@@ -105,6 +106,7 @@ void Fabric::drop_inbound(QueuePair& pair) noexcept { pair.inbound.memory.reset(
 
 void Fabric::inbound_fetched(QueuePair& by, QueuePair& of) noexcept {
     --by.unfetched;
+    by.end->options().journal->unfetched.store(by.unfetched, std::memory_order_relaxed);
     if (Partition* const partition = find(by.session))
         give_files(*partition, 1);
     if (of.inbound.given_to_owner && of.inbound.given_to_peer)
@@ -113,6 +115,7 @@ void Fabric::inbound_fetched(QueuePair& by, QueuePair& of) noexcept {
 
 void Fabric::inbound_came_back(QueuePair& by, QueuePair& of, platform::UniqueFd memory) noexcept {
     ++by.unfetched;
+    by.end->options().journal->unfetched.store(by.unfetched, std::memory_order_relaxed);
     if (Partition* const partition = find(by.session))
         hold_files(*partition, 1);
     if (!of.inbound.memory)
@@ -134,6 +137,8 @@ Result<void> Fabric::join(QueuePair& a, QueuePair& b, Inbound inbound_a, Inbound
     CAUSEWAY_FAULT_POINT("adapter.direct.bells_made");
     give_inbound(*of_a, a, std::move(inbound_a));
     give_inbound(*of_b, b, std::move(inbound_b));
+    journal_connection(a);
+    journal_connection(b);
     mover(a.end->options().mover).connect(a.end, b.end, abi::Executor::direct);
     return {};
 }

@@ -24,6 +24,7 @@ Result<Partition*> Fabric::attach(std::uint32_t session, const std::string& name
     partition->credentials = credentials;
     partition->mover_bits.resize(options_.movers);
     partition->mover_doorbells.resize(options_.movers);
+    CW_TRY_ASSIGN(partition->cell, journal_partition(*partition));
     names_[name] = session;
     return partitions_.emplace(session, std::move(partition)).first->second.get();
 }
@@ -49,8 +50,11 @@ void Fabric::end(std::uint32_t session) {
     if (partition == nullptr)
         return;
     partition->ending = true;
+    Journal::invalidate(partition->cell);  // it does not come back
     for (auto& [id, listener] : partition->listeners)
         refuse_waiting(listener, abi::Error::peer_gone);
+    for (auto& [id, listener] : partition->listeners)
+        journal_->free(listener.cell);
     partition->listeners.clear();
     partition->services.clear();
     drop_pending_region(*partition);
@@ -83,8 +87,16 @@ void Fabric::finish_end(std::uint32_t session) {
     }
     give_mappings(partition->usage.doorbells);
     give_files(*partition, partition->usage.files);  // doorbells
+    for (auto& [id, record] : partition->doorbells)
+        journal_->free(record.cell);
+    if (partition->resuming)
+        drop(*partition->resuming);
+    journal_->free(partition->cell);
+    free_name(partition->name);
+    settle_all();  // who waited for it to come back waits in vain
+}
 
-    const std::string name = partition->name;
+void Fabric::free_name(const std::string& name) {
     names_.erase(name);
     if (auto waiting = waiting_for_name_.extract(name))
         waiting.mapped()();
@@ -107,7 +119,9 @@ Result<QueuePair*> Fabric::queue_pair_of(const Partition& partition, std::uint32
 }
 
 std::uint32_t Fabric::next_queue_pair_id() noexcept {
-    return next_id(last_queue_pair_, queue_pairs_);
+    const std::uint32_t id = next_id(last_queue_pair_, queue_pairs_);
+    journal_->numbers().last_queue_pair = id;
+    return id;
 }
 
 std::uint32_t Fabric::choose_mover() const noexcept {
@@ -167,8 +181,10 @@ void Fabric::finish_removal(std::uint32_t id) {
     QueuePair& pair = node.mapped();
     drop_inbound(pair);
     const auto found = partitions_.find(pair.session);
-    if (found == partitions_.end())
+    if (found == partitions_.end()) {
+        journal_->free(pair.end->options().journal);
         return;
+    }
     Partition& partition = *found->second;
     const EndOptions& options = pair.end->options();
     partition.mover_bits[options.mover].give_back(options.doorbell_bit);
@@ -181,6 +197,7 @@ void Fabric::finish_removal(std::uint32_t id) {
     --partition.usage.queue_pairs;
     partition.usage.queue_bytes -= pair.bytes;
     give_mappings(1);
+    journal_->free(options.journal);
     // Unmapping takes the kernel a while.
     worker_.post([end = std::move(pair.end)] { return Worker::Progress::finished; });
     if (partition.ending && partition.queue_pairs.empty())
@@ -194,6 +211,7 @@ void Fabric::refuse_waiting(Listener& listener, abi::Error reason) {
             continue;
         // It stays with its partition, which reads why and disconnects it.
         pair->phase = QueuePair::Phase::connected;
+        journal_connection(*pair);
         mover(pair->end->options().mover)
             .close(pair->end, abi::QueuePairState::refused, reason, reason);
     }

@@ -7,7 +7,11 @@
 
 namespace causeway::adapter {
 
-std::uint32_t Fabric::next_network_id() noexcept { return next_id(last_network_id_, regions_); }
+std::uint32_t Fabric::next_network_id() noexcept {
+    const std::uint32_t id = next_id(last_network_id_, regions_);
+    journal_->numbers().last_network_id = id;
+    return id;
+}
 
 void Fabric::forget_inodes(const std::vector<RegionFile>& files) {
     for (const RegionFile& file : files)
@@ -52,6 +56,9 @@ void Fabric::add_region(Partition& partition, std::shared_ptr<RegisteredRegion> 
 // Gives back what counts per region, except descriptors, mappings and the partition's quota.
 void Fabric::forget_region(const std::shared_ptr<RegisteredRegion>& region) {
     registered_bytes_ -= region->registered_bytes;
+    Journal::invalidate(region->cell);
+    for (RegionFilesCell* cell : std::exchange(region->file_cells, {}))
+        journal_->free(cell);
     forget_inodes(region->memory.files);
     regions_.erase(region->entry.network_id);
 }
@@ -83,6 +90,7 @@ void Fabric::remove_region(Partition& partition, std::uint32_t handle, std::func
         return [this, region, done, text = revoked.error().text] {
             log_->warn("a region cannot be revoked at once: {}", text);
             after_movers([this, region, done] {
+                journal_->free(region->cell);
                 free_memory(std::move(region->memory));
                 done();
             });
@@ -91,7 +99,10 @@ void Fabric::remove_region(Partition& partition, std::uint32_t handle, std::func
 }
 
 void Fabric::retire(std::shared_ptr<RegisteredRegion> region) {
-    after_movers([this, region = std::move(region)] { free_memory(std::move(region->memory)); });
+    after_movers([this, region = std::move(region)] {
+        journal_->free(region->cell);  // until here a mover could store its offset there
+        free_memory(std::move(region->memory));
+    });
 }
 
 void Fabric::free_memory(RegionMemory memory) {

@@ -69,11 +69,12 @@ void Mover::add(std::shared_ptr<End> end) {
     loop_->post([this, end = std::move(end)]() mutable { loop_->add(std::move(end)); });
 }
 
-void Mover::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor) {
+void Mover::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor,
+                    Going going) {
     a->served_by.store(this, std::memory_order_release);
     b->served_by.store(this, std::memory_order_release);
-    loop_->post([this, a = std::move(a), b = std::move(b), executor]() mutable {
-        loop_->connect(std::move(a), std::move(b), executor);
+    loop_->post([this, a = std::move(a), b = std::move(b), executor, going]() mutable {
+        loop_->connect(std::move(a), std::move(b), executor, going);
     });
 }
 
@@ -242,19 +243,29 @@ void Mover::Loop::remove(const std::shared_ptr<End>& end) {
     total.mover_ns.add_shared(counters.mover_ns.load());
 }
 
-void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor) {
+void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor,
+                          Going going) {
     auto connection = std::make_unique<Connection>(a, b, next_connection_id_, executor);
     next_connection_id_ += 2;
     Connection& it = *connection;
     connections_.emplace(&it, std::move(connection));
     a->connection = &it;
     b->connection = &it;
+    if (going == Going::on && executor == abi::Executor::adapter) {
+        for (engine::Flow& flow : it.flows)
+            flow.go_on();
+    }
     heat(it);
     a->set_executor(executor);
     b->set_executor(executor);
     a->set_state(abi::QueuePairState::connected, abi::Error::none);
     CAUSEWAY_FAULT_POINT("adapter.mover.one_connected");
     b->set_state(abi::QueuePairState::connected, abi::Error::none);
+    if (going == Going::on) {
+        // What was published may not have been told.
+        a->notify();
+        b->notify();
+    }
 }
 
 void Mover::Loop::close(const std::shared_ptr<End>& end, abi::QueuePairState state,

@@ -47,12 +47,15 @@ public:
     // Forgets the session's doorbell and whatever is left of its ends.
     void close_session(std::uint32_t session);
 
+    // on: in the place of a mover that has died, from where the ends' traces stand.
+    enum class Going { anew, on };
+
     // An end whose doorbell_bit this mover must know.
     void add(std::shared_ptr<End> end);
     // Connects two ends, both in state connecting or idle: they become connected and are served by
     // this mover. An end that was added to another mover has its doorbell forwarded by that one.
     void connect(std::shared_ptr<End> a, std::shared_ptr<End> b,
-                 abi::Executor executor = abi::Executor::adapter);
+                 abi::Executor executor = abi::Executor::adapter, Going going = Going::anew);
     // Ends `end` with `state` and `reason`; a connected peer ends with `peer_reason`.
     // Must go to the mover that serves the connection; for an unconnected end, to its own.
     void close(std::shared_ptr<End> end, abi::QueuePairState state, abi::Error reason,

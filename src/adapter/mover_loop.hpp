@@ -39,7 +39,8 @@ public:
     void close_session(std::uint32_t session);
     void add(std::shared_ptr<End> end);
     void remove(const std::shared_ptr<End>& end);
-    void connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor);
+    void connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor,
+                 Going going);
     void close(const std::shared_ptr<End>& end, abi::QueuePairState state, abi::Error reason,
                abi::Error peer_reason);
     void poke(const std::shared_ptr<End>& end);

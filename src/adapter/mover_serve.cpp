@@ -28,6 +28,8 @@ bool Mover::Loop::serve(Connection& connection) {
             connection.last[i] = step;
             if (step == engine::Step::idle)
                 continue;
+            connection.ends[i]->endpoint().note_sent();
+            connection.ends[1 - i]->endpoint().note_received();
             const std::uint64_t after = platform::ticks();
             const std::uint64_t took = after - before;
             before = after;

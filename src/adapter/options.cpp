@@ -20,6 +20,7 @@ namespace causeway::adapter {
 namespace {
 
 constexpr unsigned kMostMovers = 64;
+constexpr double kMostResumeSeconds = 24 * 3600;
 constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 30;   // by default
 constexpr std::uint64_t kSmallestSize = 4096;                   // that can be asked for
 constexpr std::uint64_t kLargestSize = std::uint64_t{1} << 50;  // a negative number is beyond it
@@ -121,6 +122,7 @@ std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const
     server.fabric.movers = default_movers();
     std::string cores;
     bool json = false;
+    double resume_seconds = 10;
 
     CLI::App app{
         "The adapter of the Causeway fabric: moves data between the partitions of this "
@@ -162,6 +164,12 @@ std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const
         ->type_name("SIZE")
         ->transform(CLI::AsSizeValue(false))
         ->capture_default_str();
+    app.add_option("--resume-patience", resume_seconds,
+                   "Seconds for which a restarted daemon keeps the places of the partitions that\n"
+                   "the last one had; 0: keeps no journal, partitions end with the daemon")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.0, kMostResumeSeconds))
+        ->capture_default_str();
     app.add_option("--copies", options.copies,
                    "Thresholds of the copy kernels, as `causeway calibrate` writes them\n"
                    "(default: $CAUSEWAY_COPIES, ~/.config/causeway/copies, "
@@ -184,6 +192,7 @@ std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const
         fmt::print(stderr, "causewayd: {}\n", checked.error().text);
         return EarlyExit{2};
     }
+    server.fabric.resume_patience_ns = static_cast<std::uint64_t>(resume_seconds * 1e9);
     const std::uint64_t files = platform::raise_open_file_limit();
     server.fabric.max_files = files;
     server.fabric.max_mappings = platform::max_map_count();

@@ -18,6 +18,7 @@
 #include "adapter/direct.hpp"
 #include "adapter/doorbell.hpp"
 #include "adapter/end.hpp"
+#include "adapter/journal.hpp"
 #include "adapter/quota.hpp"
 #include "adapter/region_memory.hpp"
 #include "engine/region_table.hpp"
@@ -27,17 +28,22 @@ namespace causeway::adapter {
 
 // A registered region. Movers hold pointers to `entry` between two of their quiescent points.
 struct RegisteredRegion {
+    explicit RegisteredRegion(RegionCell& cell) noexcept : entry(cell.append_offset), cell(&cell) {}
+
     std::uint32_t session = 0;
     std::uint64_t registered_bytes = 0;
     bool granted = false;  // a direct peer was given its memory
     engine::Region entry;
     RegionMemory memory;
+    RegionCell* cell;
+    std::vector<RegionFilesCell*> file_cells;
 };
 
 // A region whose parts are still coming.
 struct PendingRegion {
     abi::RegisterRequest first{};
     std::vector<RegionFile> files;
+    std::uint32_t known = 0;  // the handle under which the journal knows it; 0: it is a new one
 };
 
 struct DoorbellRecord {
@@ -45,6 +51,7 @@ struct DoorbellRecord {
     std::shared_ptr<Doorbell> doorbell;  // none: a bell between two partitions
     std::uint32_t bell = 0;              // its number, then
     BitPool ready_bits;                  // completions: one per queue pair that completes to it
+    DoorbellCell* cell = nullptr;        // of a bell: none
 };
 
 struct QueuePair {
@@ -68,12 +75,17 @@ struct QueuePair {
     // connecting: at whose listener it waits
     std::uint32_t listening_session = 0;
     std::uint32_t listener = 0;
+    bool accepted = false;  // it is the accepting end
+    // Brought back by resuming: where its connection stands is taken up when its peer is back, too.
+    bool unsettled = false;
+    bool repeatable = false;  // resuming: its connect or accept may have gone unanswered
 };
 
 struct Listener {
     std::string service;
     std::uint32_t backlog = 0;
     std::deque<std::uint32_t> waiting;  // queue pairs that want to connect, first come first
+    ListenerCell* cell = nullptr;
 };
 
 // A number that is not zero and not in use; numbers come back only after all others were used.
@@ -85,6 +97,16 @@ template<typename Map>
     return last;
 }
 
+// What the journal knows of a session whose partition is to come back.
+struct Estate {
+    PartitionCell* partition = nullptr;
+    std::map<std::uint32_t, DoorbellCell*> doorbells;                     // by id
+    std::map<std::uint32_t, RegionCell*> regions;                         // by handle
+    std::map<std::uint32_t, std::vector<RegionFilesCell*>> region_files;  // by handle, in order
+    std::map<std::uint32_t, ListenerCell*> listeners;
+    std::map<std::uint32_t, QueuePairCell*> queue_pairs;
+};
+
 struct Partition {
     std::uint32_t session = 0;
     std::string name;
@@ -92,6 +114,9 @@ struct Partition {
     platform::Credentials credentials{};
     std::uint64_t user_namespace = 0;  // of its process; 0: not known
     bool ending = false;
+    std::unique_ptr<Estate> resuming;  // what it has not brought yet
+    std::uint64_t resuming_since_ns = 0;
+    PartitionCell* cell = nullptr;
     Usage usage;
 
     std::shared_ptr<engine::RegionTable> table = std::make_shared<engine::RegionTable>();
@@ -109,6 +134,7 @@ struct Partition {
     std::map<std::string, std::uint32_t, std::less<>> services;  // -> listener
     std::uint32_t last_doorbell = 0;
     std::uint32_t last_listener = 0;
+    std::uint32_t unconfirmed_listener = 0;  // resumed: made, and perhaps never told of
 
     // May everything that it has registered be granted, and is there anything?
     [[nodiscard]] bool all_exportable() const {

@@ -13,6 +13,7 @@ struct Handler {
     abi::Request request;
     Takes takes;
     Answer (*run)(Call&);
+    bool resumes = false;  // only between attach and resume_done
 };
 
 constexpr std::array kHandlers = {
@@ -31,6 +32,10 @@ constexpr std::array kHandlers = {
     Handler{abi::Request::open_direct, Takes::nothing, open_direct},
     Handler{abi::Request::resolve, Takes::nothing, resolve},
     Handler{abi::Request::stats, Takes::nothing, stats},
+    Handler{abi::Request::resume_doorbell, Takes::descriptor, resume_doorbell, true},
+    Handler{abi::Request::resume_region, Takes::descriptor, resume_region, true},
+    Handler{abi::Request::resume_queue_pair, Takes::descriptor, resume_queue_pair, true},
+    Handler{abi::Request::resume_done, Takes::nothing, resume_done, true},
 };
 
 }  // namespace
@@ -50,6 +55,17 @@ Answer handle(Call& call) {
         if (handler.takes == Takes::nothing && call.descriptor) {
             return fail(ErrorCode::protocol, fmt::format("{} came with a descriptor but takes none",
                                                          control::request_name(call.header.type)));
+        }
+        if (call.partition != nullptr) {
+            if (handler.resumes != (call.partition->resuming != nullptr)) {
+                return fail(
+                    ErrorCode::wrong_state,
+                    fmt::format("{}: partition {} is {}", control::request_name(call.header.type),
+                                call.partition->name,
+                                handler.resumes ? "not resuming" : "still resuming"));
+            }
+            // A next request proves that the answer to the last one was read.
+            call.partition->cell->unconfirmed_listener = 0;
         }
         return handler.run(call);
     }

@@ -51,12 +51,16 @@ struct Call {
 [[nodiscard]] Answer open_doorbell(Call& call);
 [[nodiscard]] Answer wakeup_socket(Call& call);
 [[nodiscard]] Answer close_doorbell(Call& call);
+[[nodiscard]] Answer resume_doorbell(Call& call);
 // requests_regions.cpp
 [[nodiscard]] Answer register_region(Call& call);
+[[nodiscard]] Answer resume_region(Call& call);
 [[nodiscard]] Answer deregister_region(Call& call);
 [[nodiscard]] Answer region_status(Call& call);
 // requests_queue_pairs.cpp
 [[nodiscard]] Answer create_queue_pair(Call& call);
+[[nodiscard]] Answer resume_queue_pair(Call& call);
+[[nodiscard]] Answer resume_done(Call& call);
 [[nodiscard]] Answer disconnect(Call& call);
 // requests_connect.cpp
 [[nodiscard]] Answer listen(Call& call);

@@ -25,6 +25,14 @@ const char* phase_text(const QueuePair& pair) {
     return "unknown";
 }
 
+// Was that done by the last daemon, which died before it could say so?
+bool is_repeated(Call& call, std::uint32_t id, bool accepting) {
+    QueuePair* const pair = call.fabric.queue_pair(id);
+    return pair != nullptr && pair->session == call.partition->session &&
+           pair->phase != QueuePair::Phase::idle && pair->phase != QueuePair::Phase::closing &&
+           pair->accepted == accepting && std::exchange(pair->repeatable, false);
+}
+
 Result<QueuePair*> idle_pair(Call& call, std::uint32_t id) {
     CW_TRY_ASSIGN(QueuePair * pair, call.fabric.queue_pair_of(*call.partition, id));
     if (pair->phase != QueuePair::Phase::idle) {
@@ -118,7 +126,13 @@ Answer listen(Call& call) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("a backlog of {}: take 1 to {}", request.backlog, kMostBacklog));
     }
-    if (partition.services.count(service) != 0) {
+    if (const auto there = partition.services.find(service); there != partition.services.end()) {
+        // The last daemon made it and died before it could say so.
+        if (std::exchange(partition.unconfirmed_listener, 0) == there->second) {
+            auto reply = call.reply<abi::ListenReply>();
+            reply.listener = there->second;
+            return Reply::of(reply);
+        }
         return fail(ErrorCode::name_in_use,
                     fmt::format("partition {} listens for '{}' already", partition.name, service));
     }
@@ -130,9 +144,16 @@ Answer listen(Call& call) {
     }
     CW_TRY(events_of(call.fabric, partition));
     auto reply = call.reply<abi::ListenReply>();
+    CW_TRY_ASSIGN(auto* cell, call.fabric.journal().add<ListenerCell>(partition.session));
     reply.listener = next_id(partition.last_listener, partition.listeners);
     partition.services.emplace(service, reply.listener);
-    partition.listeners.emplace(reply.listener, Listener{service, request.backlog, {}});
+    partition.listeners.emplace(reply.listener, Listener{service, request.backlog, {}, cell});
+    cell->id = reply.listener;
+    cell->backlog = request.backlog;
+    CW_TRY(store_text(cell->service, service));
+    partition.cell->last_listener = reply.listener;
+    partition.cell->unconfirmed_listener = reply.listener;
+    Journal::publish(cell);
     return Reply::of(reply);
 }
 
@@ -143,6 +164,7 @@ Answer close_listener(Call& call) {
         return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
     CW_TRY_ASSIGN(Listener * listener, find_listener(partition, request.listener));
     call.fabric.refuse_waiting(*listener, abi::Error::not_found);
+    call.fabric.journal().free(listener->cell);
     partition.services.erase(listener->service);
     partition.listeners.erase(request.listener);
     return Reply::empty(call.header);
@@ -154,6 +176,14 @@ Answer connect(Call& call) {
     CW_TRY_ASSIGN(const Target target, split_target(text));
     Fabric& fabric = call.fabric;
     Partition& partition = *call.partition;
+    if (is_repeated(call, request.queue_pair, false)) {
+        const QueuePair& pair = *fabric.queue_pair(request.queue_pair);
+        if (pair.peer == target.partition && pair.service == target.service) {
+            auto reply = call.reply<abi::ConnectReply>();
+            reply.executor = static_cast<std::uint32_t>(pair.executor);
+            return Reply::of(reply);
+        }
+    }
     CW_TRY_ASSIGN(QueuePair * pair, idle_pair(call, request.queue_pair));
     CW_TRY_ASSIGN(const abi::Executor wanted, check_executor(request.executor));
     auto found = find_service(fabric, target);
@@ -189,6 +219,7 @@ Answer connect(Call& call) {
     pair->why = decision.rule;
     pair->listening_session = peer.session;
     pair->listener = listener_id;
+    fabric.journal_connection(*pair);
     listener.waiting.push_back(request.queue_pair);
     CAUSEWAY_FAULT_POINT("adapter.connect.waiting");
     pair->end->set_state(abi::QueuePairState::connecting, abi::Error::none);
@@ -205,6 +236,13 @@ Answer accept(Call& call) {
     Fabric& fabric = call.fabric;
     Partition& partition = *call.partition;
     CW_TRY_ASSIGN(Listener * listener, find_listener(partition, request.listener));
+    if (is_repeated(call, request.queue_pair, true)) {
+        const QueuePair& pair = *fabric.queue_pair(request.queue_pair);
+        auto reply = call.reply<abi::AcceptReply>();
+        reply.executor = static_cast<std::uint32_t>(pair.executor);
+        CW_TRY(store_text(reply.peer, pair.peer));
+        return Reply::of(reply);
+    }
     CW_TRY_ASSIGN(QueuePair * pair, idle_pair(call, request.queue_pair));
     CW_TRY_ASSIGN(const abi::Executor wanted, check_executor(request.executor));
     if (request.reserved != 0)
@@ -222,6 +260,7 @@ Answer accept(Call& call) {
     if (choice.executor == abi::Executor::any) {
         // One side insists on what the other, or the policy, does not have.
         connector->phase = QueuePair::Phase::connected;
+        fabric.journal_connection(*connector);
         fabric.mover(connector->end->options().mover)
             .close(connector->end, abi::QueuePairState::refused, abi::Error::denied,
                    abi::Error::denied);
@@ -231,6 +270,7 @@ Answer accept(Call& call) {
                                 partition.name, listener->service, choice.why));
     }
     pair->phase = QueuePair::Phase::connected;
+    pair->accepted = true;
     pair->peer = peer != nullptr ? peer->name : std::string();
     pair->peer_id = connector_id;
     pair->service = listener->service;
@@ -240,7 +280,10 @@ Answer accept(Call& call) {
         end->executor = choice.executor;
         end->why = choice.why;
     }
+    // The accepting end's word counts, where a daemon dies between the two.
+    fabric.journal_connection(*pair);
     CAUSEWAY_FAULT_POINT("adapter.accept.matched");
+    fabric.journal_connection(*connector);
     auto reply = call.reply<abi::AcceptReply>();
     reply.executor = static_cast<std::uint32_t>(choice.executor);
     CW_TRY(store_text(reply.peer, pair->peer));

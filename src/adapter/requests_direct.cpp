@@ -96,6 +96,7 @@ Answer resolve(Call& call) {
     if ((seals & F_SEAL_SEAL) == 0)
         CW_TRY(platform::add_seals(memory.get(), F_SEAL_SEAL));
     const bool granted_before = std::exchange(region.granted, true);
+    region.cell->granted.store(1, std::memory_order_relaxed);
     auto reply = call.reply<abi::ResolveReply>();
     reply.size = region.entry.length;
     reply.address = region.entry.address;

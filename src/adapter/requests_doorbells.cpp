@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "adapter/handed_back.hpp"
 #include "adapter/requests.hpp"
 
 namespace causeway::adapter {
@@ -17,13 +18,16 @@ tl::unexpected<Error> open_already(const char* what) {
         fmt::format("the {} doorbell of this partition is open already: it is there once", what));
 }
 
-Result<std::shared_ptr<Doorbell>> make_doorbell(Fabric& fabric, Partition& partition) {
+// Counts it, and makes it.
+template<typename Make>
+Result<std::shared_ptr<Doorbell>> count_doorbell(Fabric& fabric, Partition& partition,
+                                                 Make&& make) {
     CW_TRY(fabric.take_files(partition, kFilesPerDoorbell));
     if (auto room = fabric.take_mappings(1); !room) {
         fabric.give_files(partition, kFilesPerDoorbell);
         return tl::unexpected(room.error());
     }
-    auto made = Doorbell::create(fabric.close_aside_for(partition));
+    Result<std::shared_ptr<Doorbell>> made = make(fabric.close_aside_for(partition));
     if (made) {
         ++partition.usage.doorbells;
     } else {
@@ -31,6 +35,11 @@ Result<std::shared_ptr<Doorbell>> make_doorbell(Fabric& fabric, Partition& parti
         fabric.give_mappings(1);
     }
     return made;
+}
+
+Result<std::shared_ptr<Doorbell>> make_doorbell(Fabric& fabric, Partition& partition) {
+    return count_doorbell(fabric, partition,
+                          [](CloseAside aside) { return Doorbell::create(std::move(aside)); });
 }
 
 Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellRequest& request) {
@@ -96,13 +105,38 @@ Result<DoorbellRecord*> find_doorbell(Partition& partition, const abi::DoorbellR
     return &found->second;
 }
 
-void forget_completions(Fabric& fabric, Partition& partition, std::uint32_t id) {
-    partition.doorbells.erase(id);
-    fabric.forget_bells_at(partition.session, id);
+// What a completion queue's doorbell counts for.
+void give_completions_back(Fabric& fabric, Partition& partition) {
     --partition.usage.completion_queues;
     --partition.usage.doorbells;
     fabric.give_files(partition, kFilesPerDoorbell);
     fabric.give_mappings(1);
+}
+
+// It is known from now on, also to the next daemon.
+Result<DoorbellCell*> journal_doorbell(Call& call, const abi::OpenDoorbellRequest& request,
+                                       std::uint32_t id, const platform::UniqueFd& page) {
+    CW_TRY_ASSIGN(const JournaledFile file, journaled(page));
+    CW_TRY_ASSIGN(auto* cell, call.fabric.journal().add<DoorbellCell>(call.partition->session));
+    cell->id = id;
+    cell->kind = request.kind;
+    cell->index = request.index;
+    cell->page = file;
+    Journal::publish(cell);
+    call.partition->cell->last_doorbell = id;
+    return cell;
+}
+
+void forget_doorbell(Fabric& fabric, Partition& partition, std::uint32_t id) {
+    const auto found = partition.doorbells.find(id);
+    fabric.journal().free(found->second.cell);
+    partition.doorbells.erase(found);
+}
+
+void forget_completions(Fabric& fabric, Partition& partition, std::uint32_t id) {
+    forget_doorbell(fabric, partition, id);
+    fabric.forget_bells_at(partition.session, id);
+    give_completions_back(fabric, partition);
 }
 
 }  // namespace
@@ -173,8 +207,15 @@ Answer open_doorbell(Call& call) {
     const std::uint32_t id = next_id(partition.last_doorbell, partition.doorbells);
     auto reply = call.reply<abi::OpenDoorbellReply>();
     reply.doorbell = id;
+    auto cell = journal_doorbell(call, request, id, doorbell->page_fd);
+    if (!cell) {
+        if (static_cast<abi::DoorbellKind>(request.kind) == abi::DoorbellKind::completions)
+            give_completions_back(call.fabric, partition);
+        return tl::unexpected(cell.error());
+    }
     platform::UniqueFd page = std::move(doorbell->page_fd);
     DoorbellRecord record;
+    record.cell = *cell;
     record.kind = static_cast<abi::DoorbellKind>(request.kind);
     record.doorbell = std::move(doorbell);
     partition.doorbells.emplace(id, std::move(record));
@@ -187,7 +228,7 @@ Answer open_doorbell(Call& call) {
                          }
                          // It is there once: for the next request.
                          told.doorbell->page_fd = std::move(back);
-                         partition.doorbells.erase(id);
+                         forget_doorbell(fabric, partition, id);
                      });
 }
 
@@ -234,6 +275,43 @@ Answer close_doorbell(Call& call) {
     }
     forget_completions(call.fabric, partition, request.doorbell);
     return Reply::empty(call.header);
+}
+
+// The page comes back, and this side's new socket goes out at once.
+Answer resume_doorbell(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::ResumeDoorbellRequest>(call.bytes));
+    Partition& partition = *call.partition;
+    auto& expected = partition.resuming->doorbells;
+    const auto found = expected.find(request.doorbell);
+    if (request.reserved != 0 || found == expected.end()) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("the journal knows no doorbell {} of partition {}",
+                                request.doorbell, partition.name));
+    }
+    DoorbellCell* const cell = found->second;
+    const auto kind = static_cast<abi::DoorbellKind>(cell->kind);
+    if (kind == abi::DoorbellKind::mover && cell->index >= call.fabric.mover_count())
+        return fail(ErrorCode::not_found, "the mover of that doorbell is not there any more");
+    CW_TRY_ASSIGN(auto doorbell,
+                  count_doorbell(call.fabric, partition, [&](CloseAside close_aside) {
+                      return Doorbell::resume(call.descriptor, cell->page, std::move(close_aside));
+                  }));
+    if (kind == abi::DoorbellKind::events) {
+        partition.events = doorbell;
+    } else if (kind == abi::DoorbellKind::mover) {
+        partition.mover_doorbells[cell->index] = doorbell;
+        call.fabric.mover(cell->index).open_doorbell(partition.session, doorbell);
+    } else {
+        ++partition.usage.completion_queues;
+    }
+    platform::UniqueFd socket = std::move(doorbell->peer_socket_fd);
+    DoorbellRecord record;
+    record.kind = kind;
+    record.doorbell = std::move(doorbell);
+    record.cell = cell;
+    partition.doorbells.emplace(request.doorbell, std::move(record));
+    expected.erase(found);
+    return Reply::empty(call.header, std::move(socket), [](auto) {});
 }
 
 }  // namespace causeway::adapter

@@ -1,9 +1,12 @@
 // Queue pairs: making them (on the worker, which populates their memory) and ending them.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "adapter/handed_back.hpp"
 #include "adapter/requests.hpp"
+#include "base/names.hpp"
 
 #include "base/fault_point.hpp"
 
@@ -78,12 +81,29 @@ void undo(Fabric& fabric, Partition& partition, const Creation& creation) {
     --partition.usage.queue_pairs;
     partition.usage.queue_bytes -= creation.bytes;
     fabric.give_mappings(1);
+    fabric.journal().free(creation.options.journal);
+}
+
+// Everything about it that does not change.
+void fill_in(QueuePairCell& cell, const Creation& creation, const JournaledFile& memory) {
+    const EndOptions& options = creation.options;
+    cell.id = options.id;
+    cell.completions = creation.completions;
+    cell.mover = options.mover;
+    cell.doorbell_bit = options.doorbell_bit;
+    cell.ready_bit = options.ready_bit;
+    cell.patience = static_cast<std::uint32_t>(options.patience.kind);
+    cell.patience_ns = options.patience.limit_ns;
+    cell.shape = options.shape;
+    cell.memory = memory;
+    Journal::publish(&cell);
 }
 
 Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::shared_ptr<End>>& made) {
     Partition* partition = fabric.find(creation.session);
     if (partition == nullptr) {
         fabric.give_mappings(1);
+        fabric.journal().free(creation.options.journal);
         return fail(ErrorCode::peer_gone, "the session has ended");
     }
     if (!made) {
@@ -99,6 +119,12 @@ Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::share
     reply.ready_bit = creation.options.ready_bit;
     reply.memory_size = end->memory_size();
     platform::UniqueFd memory = std::move(end->memory());
+    const auto file = journaled(memory);
+    if (!file) {
+        undo(fabric, *partition, creation);
+        return tl::unexpected(file.error());
+    }
+    fill_in(*creation.options.journal, creation, *file);
     QueuePair pair;
     pair.end = end;
     pair.session = creation.session;
@@ -109,6 +135,73 @@ Result<Reply> finish(Fabric& fabric, const Creation& creation, Result<std::share
     return Reply::of(reply, std::move(memory), [&fabric, id = creation.options.id](auto) {
         fabric.remove_queue_pair(id, nullptr);
     });
+}
+
+// What the last daemon knew of it; the cell was in the hands of nobody else.
+QueuePair recall(const QueuePairCell& cell) {
+    const auto text = [](const char(&array)[abi::kNameSize]) {
+        return std::string(load_text(array).value_or(""));
+    };
+    QueuePair pair;
+    pair.session = cell.head.session;
+    pair.completions = cell.completions;
+    pair.bytes = abi::queue_pair_offsets(cell.shape).total;
+    pair.phase = static_cast<QueuePair::Phase>(
+        std::min(cell.phase.load(std::memory_order_acquire),
+                 static_cast<std::uint32_t>(QueuePair::Phase::connected)));
+    pair.wanted = static_cast<abi::Executor>(cell.wanted);
+    pair.executor = static_cast<abi::Executor>(cell.executor);
+    pair.peer = text(cell.peer);
+    pair.peer_id = cell.peer_id;
+    pair.bell_in = cell.bell_in;
+    pair.service = text(cell.service);
+    pair.why = text(cell.why);
+    pair.listening_session = cell.listening_session;
+    pair.listener = cell.listener;
+    pair.accepted = cell.accepted != 0;
+    pair.unsettled = true;
+    pair.repeatable = true;
+    return pair;
+}
+
+// The queue pair of `cell` with the memory that came along, counted.
+Result<QueuePair> take_back(Call& call, QueuePairCell& cell) {
+    Fabric& fabric = call.fabric;
+    Partition& partition = *call.partition;
+    CW_TRY(check_shape(cell.shape));
+    const auto queue = partition.doorbells.find(cell.completions);
+    if (queue == partition.doorbells.end() ||
+        queue->second.kind != abi::DoorbellKind::completions || !partition.events ||
+        cell.mover >= fabric.mover_count() || cell.doorbell_bit >= abi::kDoorbellBits ||
+        cell.patience > static_cast<std::uint32_t>(abi::Patience::bounded)) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("queue pair {} comes before its doorbells", cell.id));
+    }
+    QueuePair pair = recall(cell);
+    CW_TRY(check_quota(fabric, partition, pair.bytes));
+    EndOptions options;
+    options.id = cell.id;
+    options.session = partition.session;
+    options.mover = cell.mover;
+    options.doorbell_bit = cell.doorbell_bit;
+    options.ready_bit = cell.ready_bit;
+    options.shape = cell.shape;
+    options.patience = {static_cast<abi::Patience>(cell.patience), cell.patience_ns};
+    options.regions = partition.table;
+    options.partition_counters = partition.counters;
+    options.completions = queue->second.doorbell;
+    options.events = partition.events;
+    options.journal = &cell;
+    CW_TRY_ASSIGN(pair.end, End::resume(std::move(options), call.descriptor));
+    CW_TRY(fabric.take_mappings(1));
+    if (!partition.mover_bits[cell.mover].take(cell.doorbell_bit) ||
+        !queue->second.ready_bits.take(cell.ready_bit)) {
+        fabric.give_mappings(1);
+        return fail(ErrorCode::not_found, "the journal gives one bit to two queue pairs");
+    }
+    ++partition.usage.queue_pairs;
+    partition.usage.queue_bytes += pair.bytes;
+    return pair;
 }
 
 }  // namespace
@@ -130,10 +223,15 @@ Answer create_queue_pair(Call& call) {
     const std::uint64_t bytes = abi::queue_pair_offsets(request.shape).total;
     CW_TRY(check_quota(fabric, partition, bytes));
     CW_TRY_ASSIGN(auto events, events_of(fabric, partition));
-    CW_TRY(fabric.take_mappings(1));
+    CW_TRY_ASSIGN(auto* cell, fabric.journal().add<QueuePairCell>(partition.session));
+    if (const auto room = fabric.take_mappings(1); !room) {
+        fabric.journal().free(cell);
+        return tl::unexpected(room.error());
+    }
 
     Creation creation{partition.session, request.completions, bytes, call.header, {}};
     EndOptions& options = creation.options;
+    options.journal = cell;
     options.mover = fabric.choose_mover();
     const auto doorbell_bit = partition.mover_bits[options.mover].take();
     const auto ready_bit = queue->second.ready_bits.take();
@@ -143,6 +241,7 @@ Answer create_queue_pair(Call& call) {
         if (ready_bit)
             queue->second.ready_bits.give_back(*ready_bit);
         fabric.give_mappings(1);
+        fabric.journal().free(cell);
         return fail(ErrorCode::limit_reached,
                     fmt::format("doorbell {} has no free bit: it serves {} queue pairs at most; "
                                 "take another completion queue",
@@ -166,6 +265,30 @@ Answer create_queue_pair(Call& call) {
         return [&fabric, creation, answer, made] { answer(finish(fabric, creation, *made)); };
     });
     return std::nullopt;
+}
+
+// One that the journal knows. Its doorbells are back.
+Answer resume_queue_pair(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::ResumeQueuePairRequest>(call.bytes));
+    Fabric& fabric = call.fabric;
+    Partition& partition = *call.partition;
+    auto& expected = partition.resuming->queue_pairs;
+    const auto found = expected.find(request.queue_pair);
+    if (request.reserved != 0 || found == expected.end()) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("the journal knows no queue pair {} of partition {}",
+                                request.queue_pair, partition.name));
+    }
+    CW_TRY_ASSIGN(QueuePair pair, take_back(call, *found->second));
+    expected.erase(found);
+    fabric.add_queue_pair(partition, std::move(pair));
+    return Reply::empty(call.header);
+}
+
+Answer resume_done(Call& call) {
+    CW_TRY(control::parse<abi::ResumeDoneRequest>(call.bytes));
+    call.fabric.resume_done(*call.partition);
+    return Reply::empty(call.header);
 }
 
 Answer disconnect(Call& call) {

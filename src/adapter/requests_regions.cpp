@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -66,6 +67,21 @@ Result<void> take_room(Call& call, const abi::RegisterRequest& request, const Re
     return call.fabric.take_files(*call.partition, 1);
 }
 
+// A checked file becomes part of what is pending.
+Result<void> keep_part(Call& call, const abi::RegisterRequest& request, RegionFile file) {
+    if (const auto room = take_room(call, request, file); !room) {
+        call.descriptor = std::move(file.fd);  // not to be closed here: its memory may go with it
+        return room;
+    }
+    call.fabric.know_inode(file.key);
+    Partition& partition = *call.partition;
+    if (!partition.pending_region)
+        partition.pending_region.emplace().first = request;
+    partition.pending_region->files.push_back(std::move(file));
+    CAUSEWAY_FAULT_POINT("adapter.register.part_taken");
+    return {};
+}
+
 Result<void> take_part(Call& call, const abi::RegisterRequest& request) {
     Partition& partition = *call.partition;
     if (request.part == 0)
@@ -74,16 +90,7 @@ Result<void> take_part(Call& call, const abi::RegisterRequest& request) {
     CW_TRY(check_order(partition, request));
     CW_TRY(check_quota(call.fabric, partition, request));
     CW_TRY_ASSIGN(RegionFile file, check_region_file(request, call.descriptor));
-    if (const auto room = take_room(call, request, file); !room) {
-        call.descriptor = std::move(file.fd);  // not to be closed here: its memory may go with it
-        return room;
-    }
-    call.fabric.know_inode(file.key);
-    if (!partition.pending_region)
-        partition.pending_region.emplace().first = request;
-    partition.pending_region->files.push_back(std::move(file));
-    CAUSEWAY_FAULT_POINT("adapter.register.part_taken");
-    return {};
+    return keep_part(call, request, std::move(file));
 }
 
 std::uint32_t random_generation() {
@@ -95,10 +102,55 @@ std::uint32_t random_generation() {
     return generation;
 }
 
+// Writes the region down. Freed again by the caller where something else fails.
+Result<std::vector<RegionFilesCell*>> journal_files(Journal& journal, std::uint32_t session,
+                                                    const std::vector<RegionFile>& files) {
+    std::vector<RegionFilesCell*> cells;
+    for (std::size_t first = 0; first < files.size(); first += RegionFilesCell::kMost) {
+        auto added = journal.add<RegionFilesCell>(session);
+        if (!added) {
+            for (RegionFilesCell* cell : cells)
+                journal.free(cell);
+            return tl::unexpected(added.error());
+        }
+        RegionFilesCell& cell = **added;
+        cells.push_back(&cell);
+        cell.first = static_cast<std::uint32_t>(first);
+        while (cell.count < RegionFilesCell::kMost && first + cell.count < files.size()) {
+            cell.inodes[cell.count] = files[first + cell.count].key.inode;
+            ++cell.count;
+        }
+    }
+    return cells;
+}
+
+void journal_region(RegisteredRegion& region, const abi::RegisterRequest& request) {
+    RegionCell& cell = *region.cell;
+    cell.handle = region.entry.handle;
+    cell.generation = region.entry.generation;
+    cell.network_id = region.entry.network_id;
+    cell.rights.store(request.rights, std::memory_order_relaxed);
+    cell.size = request.size;
+    cell.address = request.address;
+    cell.device = region.memory.files.front().key.device;
+    cell.parts = request.parts;
+    for (RegionFilesCell* files : region.file_cells) {
+        files->handle = cell.handle;
+        Journal::publish(files);
+    }
+    Journal::publish(&cell);
+}
+
 // The memory is mapped: the region becomes known. Control thread.
 Result<Reply> publish(Fabric& fabric, Partition& partition, const abi::Header& header,
                       const abi::RegisterRequest& request, RegionMemory& memory) {
-    auto region = std::make_shared<RegisteredRegion>();
+    CW_TRY_ASSIGN(RegionCell * cell, fabric.journal().add<RegionCell>(partition.session));
+    auto files = journal_files(fabric.journal(), partition.session, memory.files);
+    if (!files) {
+        fabric.journal().free(cell);
+        return tl::unexpected(files.error());
+    }
+    auto region = std::make_shared<RegisteredRegion>(*cell);
     region->session = partition.session;
     region->registered_bytes = request.size;
     engine::Region& entry = region->entry;
@@ -109,12 +161,18 @@ Result<Reply> publish(Fabric& fabric, Partition& partition, const abi::Header& h
     entry.length = request.size;
     entry.address = request.address;
     if (!partition.table->insert(entry)) {
+        fabric.journal().free(cell);
+        for (RegionFilesCell* file : *files)
+            fabric.journal().free(file);
         return fail(ErrorCode::limit_reached,
                     fmt::format("the region table of partition {} is full: deregister regions, or "
                                 "attach anew",
                                 partition.name));
     }
     region->memory = std::move(memory);
+    region->file_cells = std::move(*files);
+    partition.cell->handle_uses = std::max(partition.cell->handle_uses, (entry.handle >> 16) + 1);
+    journal_region(*region, request);
     auto reply = control::make_reply<abi::RegisterReply>(header);
     reply.handle = entry.handle;
     reply.generation = entry.generation;
@@ -124,16 +182,43 @@ Result<Reply> publish(Fabric& fabric, Partition& partition, const abi::Header& h
     return Reply::of(reply);
 }
 
+// The same for one that the journal knows: under its old handle.
+Result<Reply> publish_again(Fabric& fabric, Partition& partition, const abi::Header& header,
+                            std::uint32_t handle, RegionMemory& memory) {
+    RegionCell* const cell = partition.resuming->regions.extract(handle).mapped();
+    auto region = std::make_shared<RegisteredRegion>(*cell);
+    if (auto files = partition.resuming->region_files.extract(handle))
+        region->file_cells = std::move(files.mapped());
+    region->session = partition.session;
+    region->registered_bytes = cell->size;
+    region->granted = cell->granted.load(std::memory_order_relaxed) != 0;
+    engine::Region& entry = region->entry;
+    entry.handle = cell->handle;
+    entry.generation = cell->generation;
+    entry.network_id = cell->network_id;
+    entry.rights = cell->rights.load(std::memory_order_relaxed);
+    entry.base = memory.mapping.data();
+    entry.length = cell->size;
+    entry.address = cell->address;
+    region->memory = std::move(memory);
+    if (!partition.table->place(entry))
+        return fail(ErrorCode::not_found, "the journal holds a handle that there cannot be");
+    fabric.add_region(partition, std::move(region));
+    return Reply::empty(header);
+}
+
 // Back on the control thread, with the worker's result.
 void finish_register(Fabric& fabric, std::uint32_t session, const abi::Header& header,
-                     const abi::RegisterRequest& request, Result<RegionMemory> memory,
-                     const std::vector<FileKey>& keys, const LateReply& answer) {
+                     const abi::RegisterRequest& request, std::uint32_t known,
+                     Result<RegionMemory> memory, const std::vector<FileKey>& keys,
+                     const LateReply& answer) {
     CAUSEWAY_FAULT_POINT("adapter.register.mapped");
     Partition* partition = fabric.find(session);
     Result<Reply> reply = fail(ErrorCode::peer_gone, "the session has ended");
     if (partition != nullptr) {
         if (memory) {
-            reply = publish(fabric, *partition, header, request, *memory);
+            reply = known != 0 ? publish_again(fabric, *partition, header, known, *memory)
+                               : publish(fabric, *partition, header, request, *memory);
         } else {
             reply = tl::unexpected(memory.error());
         }
@@ -161,6 +246,7 @@ Result<void> start_mapping(Call& call, const abi::RegisterRequest& request) {
     std::vector<FileKey> keys;
     for (const RegionFile& file : partition.pending_region->files)
         keys.push_back(file.key);
+    const std::uint32_t known = partition.pending_region->known;
     const std::uint64_t mappings = keys.size() + 1;
     CW_TRY(fabric.take_mappings(mappings));
     std::vector<RegionFile> files = std::move(partition.pending_region->files);
@@ -168,16 +254,75 @@ Result<void> start_mapping(Call& call, const abi::RegisterRequest& request) {
     partition.usage.bytes += request.size;
     ++partition.usage.regions;
     auto done = [&fabric, inbox = fabric.shared_inbox(), session = partition.session,
-                 header = call.header, request, keys = std::move(keys), mappings,
+                 header = call.header, request, known, keys = std::move(keys), mappings,
                  answer = call.answer_later()](Result<RegionMemory> memory) {
         if (memory)
             memory->mappings = mappings;
         auto shared = std::make_shared<Result<RegionMemory>>(std::move(memory));
-        inbox->post([&fabric, session, header, request, keys, answer, shared] {
-            finish_register(fabric, session, header, request, std::move(*shared), keys, answer);
+        inbox->post([&fabric, session, header, request, known, keys, answer, shared] {
+            finish_register(fabric, session, header, request, known, std::move(*shared), keys,
+                            answer);
         });
     };
     fabric.worker().post(map_region(std::move(files), std::move(done)));
+    return {};
+}
+
+// What was registered, as the journal knows it, if `request` is about the next part of it.
+Result<abi::RegisterRequest> expected_part(Call& call, const abi::ResumeRegionRequest& request) {
+    Partition& partition = *call.partition;
+    const auto& expected = partition.resuming->regions;
+    const auto found = expected.find(request.handle);
+    if (request.reserved != 0 || found == expected.end() ||
+        found->second->generation != request.generation) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("the journal knows no region with handle {} and that generation "
+                                "of partition {}",
+                                request.handle, partition.name));
+    }
+    const RegionCell& cell = *found->second;
+    auto as_registered = control::make<abi::RegisterRequest>(abi::Request::register_region);
+    as_registered.size = cell.size;
+    as_registered.address = cell.address;
+    as_registered.rights = cell.rights.load(std::memory_order_relaxed);
+    as_registered.part = request.part;
+    as_registered.parts = cell.parts;
+    return as_registered;
+}
+
+// The inode that the journal knows for this part.
+Result<std::uint64_t> expected_inode(const Estate& estate, std::uint32_t handle,
+                                     std::uint32_t part) {
+    const auto found = estate.region_files.find(handle);
+    if (found != estate.region_files.end()) {
+        for (const RegionFilesCell* cell : found->second) {
+            if (part - cell->first < std::min(cell->count, RegionFilesCell::kMost))
+                return cell->inodes[part - cell->first];
+        }
+    }
+    return fail(ErrorCode::not_found, fmt::format("the journal knows no part {} of it", part));
+}
+
+Result<void> take_known_part(Call& call, const abi::ResumeRegionRequest& request,
+                             const abi::RegisterRequest& as_registered) {
+    Partition& partition = *call.partition;
+    if (request.part == 0)
+        call.fabric.drop_pending_region(partition);
+    CW_TRY(check_register_request(as_registered));
+    CW_TRY(check_order(partition, as_registered));
+    CW_TRY(check_quota(call.fabric, partition, as_registered));
+    CW_TRY_ASSIGN(const std::uint64_t inode,
+                  expected_inode(*partition.resuming, request.handle, request.part));
+    CW_TRY_ASSIGN(RegionFile file, check_region_file(as_registered, call.descriptor));
+    const std::uint64_t device = partition.resuming->regions.at(request.handle)->device;
+    if (file.key.inode != inode || file.key.device != device) {
+        call.descriptor = std::move(file.fd);
+        return fail(
+            ErrorCode::denied,
+            fmt::format("part {} is not the memory file that was registered", request.part));
+    }
+    CW_TRY(keep_part(call, as_registered, std::move(file)));
+    partition.pending_region->known = request.handle;
     return {};
 }
 
@@ -210,12 +355,30 @@ Answer register_region(Call& call) {
     return Reply::of(call.reply<abi::RegisterReply>());
 }
 
+// One part of a region that the journal knows.
+Answer resume_region(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::ResumeRegionRequest>(call.bytes));
+    CW_TRY_ASSIGN(const abi::RegisterRequest as_registered, expected_part(call, request));
+    Result<void> taken = take_known_part(call, request, as_registered);
+    if (taken && request.part + 1 == as_registered.parts) {
+        taken = start_mapping(call, as_registered);
+        if (taken)
+            return std::nullopt;
+    }
+    if (!taken) {
+        call.fabric.drop_pending_region(*call.partition);
+        return tl::unexpected(taken.error());
+    }
+    return Reply::empty(call.header);
+}
+
 Answer deregister_region(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::RegionRequest>(call.bytes));
-    CW_TRY(find_region(*call.partition, request));
-    call.fabric.remove_region(
-        *call.partition, request.handle,
-        [answer = call.answer_later(), header = call.header] { answer(Reply::empty(header)); });
+    CW_TRY_ASSIGN(const auto region, find_region(*call.partition, request));
+    auto reply = call.reply<abi::DeregisterReply>();
+    reply.granted = region->granted ? 1 : 0;
+    call.fabric.remove_region(*call.partition, request.handle,
+                              [answer = call.answer_later(), reply] { answer(Reply::of(reply)); });
     return std::nullopt;
 }
 

@@ -24,7 +24,7 @@ Result<bool> looks_like_ours(const std::string& path) {
         return fail_errno_format(errno, "list directory %s", path.c_str());
     while (const dirent* entry = ::readdir(directory.get())) {  // NOLINT(concurrency-mt-unsafe)
         const std::string_view name = entry->d_name;
-        if (name == "." || name == ".." || name == kSocketName)
+        if (name == "." || name == ".." || name == kSocketName || name == kJournalName)
             continue;
         struct stat inside {};
         const std::string file = path + "/" + entry->d_name;

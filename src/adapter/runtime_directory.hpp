@@ -2,6 +2,7 @@
 //
 //   DIR/                 0700: reachable for the daemon's own user only
 //   DIR/fabric.sock      the open entrance
+//   DIR/journal          0600: what partitions have, for the next daemon (journal.hpp)
 //   DIR/NAME/            0755: what is mounted into partition NAME's sandbox, read-only
 //   DIR/NAME/fabric.sock its entrance
 //
@@ -17,6 +18,7 @@
 namespace causeway::adapter {
 
 inline constexpr char kSocketName[] = "fabric.sock";
+inline constexpr char kJournalName[] = "journal";
 
 class RuntimeDirectory {
 public:
@@ -28,6 +30,7 @@ public:
     [[nodiscard]] Result<std::string> make_entrance(const std::string& name);
     [[nodiscard]] std::string open_socket_path() const { return path_ + "/" + kSocketName; }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
 private:
     RuntimeDirectory(std::string path, platform::UniqueFd fd)

@@ -1,9 +1,12 @@
 #include "adapter/server.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "platform/clock.hpp"
@@ -40,14 +43,17 @@ Result<void> Server::set_up() {
     CW_TRY(loop_->add(inbox_->fd(), EPOLLIN, [this](std::uint32_t) { inbox_->run_all(); }));
     if (options_.stop_fd >= 0)
         CW_TRY(loop_->add(options_.stop_fd, EPOLLIN, [this](std::uint32_t) { stopping_ = true; }));
-    CW_TRY_ASSIGN(fabric_,
-                  Fabric::start(options_.fabric, log_, inbox_, std::make_unique<DefaultPolicy>(),
-                                {.evict = [this](std::uint32_t id,
-                                                 const std::string& why) { end_session(id, why); },
-                                 .close_aside =
-                                     [this](const std::string& entrance, platform::UniqueFd fd) {
-                                         close_left_behind(entrance, std::move(fd));
-                                     }}));
+    CW_TRY_ASSIGN(auto journal, open_journal());
+    last_session_ = journal->numbers().last_session;
+    CW_TRY_ASSIGN(
+        fabric_,
+        Fabric::start(
+            options_.fabric, log_, inbox_, std::make_unique<DefaultPolicy>(), std::move(journal),
+            {.evict = [this](std::uint32_t id, const std::string& why) { end_session(id, why); },
+             .close_aside =
+                 [this](const std::string& entrance, platform::UniqueFd fd) {
+                     close_left_behind(entrance, std::move(fd));
+                 }}));
     for (const std::string& name : options_.entrances) {
         CW_TRY(check_entrance_name(name));
         if (!reserved_names_.insert(name).second) {
@@ -58,6 +64,20 @@ Result<void> Server::set_up() {
         CW_TRY(open_door(name, path));
     }
     return open_door("", directory_.open_socket_path());
+}
+
+// Without patience for those that come back there is nothing to write down for them.
+Result<std::unique_ptr<Journal>> Server::open_journal() {
+    if (options_.fabric.resume_patience_ns == 0) {
+        if (::unlinkat(directory_.fd(), kJournalName, 0) != 0 && errno != ENOENT)
+            return fail_errno("remove the old journal from the runtime directory", errno);
+        return Journal::in_memory();
+    }
+    std::string complaint;
+    auto journal = Journal::open(directory_.fd(), complaint);
+    if (!complaint.empty())
+        log_->warn("{}", complaint);
+    return journal;
 }
 
 Result<void> Server::open_door(const std::string& name, const std::string& path) {
@@ -94,7 +114,7 @@ int Server::next_timeout_ms() const {
     }
     const bool stuck = std::any_of(doors_.begin(), doors_.end(),
                                    [](const auto& door) { return door->side.stuck(); });
-    int timeout = accepting_paused_ || stuck ? kLookMs : -1;
+    int timeout = accepting_paused_ || stuck || fabric_->expects_partitions() ? kLookMs : -1;
     if (soonest != UINT64_MAX) {
         const std::uint64_t now = platform::monotonic_ns();
         const std::uint64_t left = soonest > now ? (soonest - now) / 1'000'000 + 1 : 0;
@@ -111,18 +131,25 @@ void Server::tick() {
         resume_accepting();
     for (const auto& door : doors_)
         door->side.try_again();
+    if (fabric_->expects_partitions())
+        fabric_->expire(now);
 }
 
 Result<void> Server::shut_down() {
-    log_->info("stopping: {} sessions end", sessions_.size());
+    const bool resumable = fabric_->journal().lasting();
+    log_->info("stopping: {} sessions {}", sessions_.size(),
+               resumable ? "may go on with the next daemon" : "end");
     for (const auto& door : doors_)
         loop_->remove(door->watch);
+    keep_partitions_ = resumable;
     while (!sessions_.empty())
         end_session(sessions_.begin()->first, "the adapter stops");
     for (const auto& door : doors_) {
         // Who waits to be accepted may have sent what hangs, too.
         door->side.post([listener = door->entrance->close()] {});
     }
+    if (resumable)
+        return {};  // everything stays as the journal has it
     const std::uint64_t deadline = platform::monotonic_ns() + kShutDownLimitNs;
     while (!fabric_->empty()) {
         if (platform::monotonic_ns() > deadline)

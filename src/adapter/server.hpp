@@ -66,6 +66,7 @@ public:
 
 private:
     Server(ServerOptions options, Log log, RuntimeDirectory directory);
+    [[nodiscard]] Result<std::unique_ptr<Journal>> open_journal();
     [[nodiscard]] Result<void> set_up();
     [[nodiscard]] Result<void> open_door(const std::string& name, const std::string& path);
     [[nodiscard]] int next_timeout_ms() const;
@@ -76,6 +77,7 @@ private:
     void accept_some(const std::shared_ptr<Door>& door);
     void admit(const std::shared_ptr<Door>& door, platform::UniqueFd connection);
     [[nodiscard]] Result<void> watch(Session& session, int connection);
+    [[nodiscard]] Result<void> watch_as(Session& session, int connection);
     void drop_oldest_unattached(Door& door);
     void drop_late_attachers(std::uint64_t now_ns);
     void pause_accepting(const std::string& why);
@@ -101,6 +103,9 @@ private:
 
     // server_attach.cpp
     [[nodiscard]] Answer attach(Session& session, const Call& call);
+    [[nodiscard]] Result<Reply> attach_resumed(Session& session, const abi::Header& header,
+                                               const abi::AttachRequest& request);
+    [[nodiscard]] Result<void> renumber(Session& session, std::uint32_t id);
     [[nodiscard]] Result<Reply> attach_observer(Session& session, const abi::Header& header);
     [[nodiscard]] Answer attach_as(Session& session, const abi::Header& header,
                                    const std::string& name);
@@ -124,6 +129,7 @@ private:
     std::map<std::string, std::uint32_t> waiting_;  // for a name: which session
     std::uint32_t last_session_ = 0;
     bool stopping_ = false;
+    bool keep_partitions_ = false;  // sessions end, but not for the journal
     bool accepting_paused_ = false;
     std::uint64_t paused_until_ns_ = 0;  // at least
     bool pause_was_logged_ = false;

@@ -70,22 +70,29 @@ void Server::admit(const std::shared_ptr<Door>& door, platform::UniqueFd connect
 
 // Who is at the other end is found out now: later its number may be another process's.
 Result<void> Server::watch(Session& session, int connection) {
-    const std::uint32_t id = session.id;
     CW_TRY_ASSIGN(session.credentials, platform::peer_credentials(connection));
-    CW_TRY_ASSIGN(session.socket_watch,
-                  loop_->add(connection, EPOLLIN,
-                             [this, id](std::uint32_t events) { on_readable(id, events); }));
     auto process = platform::peer_pidfd(connection);
     if (process) {
         session.process = std::move(*process);
-        CW_TRY_ASSIGN(session.process_watch,
-                      loop_->add(session.process.get(), EPOLLIN, [this, id](std::uint32_t) {
-                          end_session(id, "its process has died");
-                      }));
     } else if (process.error().code == ErrorCode::peer_gone) {
         return tl::unexpected(process.error());  // a child of its may hold the connection for ever
     }
     // Not every kernel gives one; then the end of the connection has to tell.
+    return watch_as(session, connection);
+}
+
+// Watches its connection and process under the number that it has.
+Result<void> Server::watch_as(Session& session, int connection) {
+    const std::uint32_t id = session.id;
+    CW_TRY_ASSIGN(session.socket_watch,
+                  loop_->add(connection, EPOLLIN,
+                             [this, id](std::uint32_t events) { on_readable(id, events); }));
+    if (session.process) {
+        CW_TRY_ASSIGN(session.process_watch,
+                      loop_->add(session.process.get(), EPOLLIN, [this, id](std::uint32_t) {
+                          end_session(id, "its process has died");
+                      }));
+    }
     return {};
 }
 

@@ -103,6 +103,10 @@ Answer Server::attach(Session& session, const Call& call) {
         CW_TRY_ASSIGN(Reply reply, attach_observer(session, call.header));
         return reply;
     }
+    if ((message.flags & abi::attach_flag::kResume) != 0) {
+        CW_TRY_ASSIGN(Reply reply, attach_resumed(session, call.header, message));
+        return reply;
+    }
     const auto name = session.door->entrance->name_for(wanted, reserved_names_);
     if (!name) {
         fabric_->count_refusal();
@@ -180,7 +184,6 @@ bool Server::wait_for(Session& session, const abi::Header& header, const std::st
 
 Result<Reply> Server::attach_partition(Session& session, const abi::Header& header,
                                        const std::string& name) {
-    CW_TRY_ASSIGN(Reply reply, attach_reply(session, header, name));
     CW_TRY_ASSIGN(
         Partition * partition,
         fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
@@ -192,7 +195,45 @@ Result<Reply> Server::attach_partition(Session& session, const abi::Header& head
                    session.door->entrance->label(), session.credentials.pid,
                    session.credentials.uid);
     }
-    return reply;
+    return attach_reply(session, header, name);
+}
+
+// The partition of an adapter that has died goes on with this one.
+Result<Reply> Server::attach_resumed(Session& session, const abi::Header& header,
+                                     const abi::AttachRequest& request) {
+    auto resumed = fabric_->resume(request.session, request.token, session.door->entrance->name(),
+                                   session.credentials);
+    if (!resumed) {
+        fabric_->count_refusal();
+        return tl::unexpected(resumed.error());
+    }
+    Partition& partition = **resumed;
+    partition.resuming_since_ns = platform::monotonic_ns();
+    partition.user_namespace = user_namespace_of(session);
+    session.name = partition.name;
+    settle(session, Session::State::partition);
+    if (const auto renumbered = renumber(session, request.session); !renumbered) {
+        fabric_->end(request.session);
+        return tl::unexpected(renumbered.error());
+    }
+    if (session.door->complaints.allow(platform::monotonic_ns())) {
+        log_->info("{}: is back by entrance {} (pid {}, uid {})", session.label(),
+                   session.door->entrance->label(), session.credentials.pid,
+                   session.credentials.uid);
+    }
+    return attach_reply(session, header, partition.name);
+}
+
+// The connection takes the number that the session had at the last adapter.
+Result<void> Server::renumber(Session& session, std::uint32_t id) {
+    auto node = sessions_.extract(session.id);
+    node.key() = id;
+    session.id = id;
+    sessions_.insert(std::move(node));
+    loop_->remove(session.socket_watch);
+    if (session.process)
+        loop_->remove(session.process_watch);
+    return watch_as(session, session.socket->get());
 }
 
 // `name`: empty for an observer.
@@ -208,6 +249,9 @@ Result<Reply> Server::attach_reply(const Session& session, const abi::Header& he
     reply.max_queue_pairs = fabric_->quota().max_queue_pairs;
     CW_TRY(store_text(reply.name, name));
     CW_TRY(store_text(reply.adapter_version, kVersion));
+    if (const Partition* partition = fabric_->find(session.id);
+        partition != nullptr && fabric_->journal().lasting())
+        std::copy_n(partition->cell->token, sizeof reply.token, reply.token);
     return Reply::of(reply);
 }
 

@@ -244,7 +244,7 @@ void Server::end_session(std::uint32_t id, const std::string& why) {
         socket.reset();
         return [this] { fabric_->count_files(-kFilesPerSession); };
     });
-    if (session->state == Session::State::partition)
+    if (session->state == Session::State::partition && !keep_partitions_)
         fabric_->end(id);
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "engine/region_table.hpp"
+#include "engine/trace.hpp"
 #include "shm/queue_pair_view.hpp"
 
 namespace causeway::engine {
@@ -77,10 +78,30 @@ public:
     RegionSource* source = nullptr;  // none: the table holds all there is
     Patience patience;
     std::uint32_t number = 0;  // of the queue pair, network-wide: who wrote a record
+    Trace* trace = nullptr;    // none: nobody goes on in this executor's place
     shm::DescriptorConsumer sends;
     shm::DescriptorConsumer receives;
     Counters counters;
     bool dirty = false;  // completions were published of which the partition was not told yet
+
+    // ---- trace.cpp: `trace` must be set
+    // Notes how far a flow has come: as its sender, as its receiver.
+    void note_sent() const noexcept {
+        trace->sends.store(sends.consumed(), std::memory_order_relaxed);
+        trace->send_completions.store(send_completions_.produced(), std::memory_order_relaxed);
+    }
+    void note_received() const noexcept {
+        trace->receives.store(receives.consumed(), std::memory_order_relaxed);
+        trace->receive_completions.store(receive_completions_.produced(),
+                                         std::memory_order_relaxed);
+    }
+    // Takes up where the trace ends, on the same rings.
+    void go_on() noexcept;
+    // Has a completion been published that the trace does not know yet, for the descriptor
+    // `sequence` of the sender? Then it counts from now on.
+    [[nodiscard]] bool find_send_completion(std::uint64_t sequence) noexcept;
+    [[nodiscard]] bool find_receive_completion(std::uint64_t sequence,
+                                               abi::Completion& found) noexcept;
 
     // A completion may be published only where the partition's published index leaves room. The
     // index is the partition's word: room() clamps it, a false one starves that partition only.

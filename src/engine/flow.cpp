@@ -1,6 +1,7 @@
 #include "engine/flow.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/fault_point.hpp"
 #include "engine/record_log.hpp"
@@ -162,6 +163,8 @@ Step Flow::acquire_append() noexcept {
         if (region == nullptr)
             return finish(reached == Status::success ? Status::remote_access : reached);
     }
+    if (redo_append(*region))
+        return Step::progress;
     if ((region->rights & abi::right::kExportable) != 0)
         return reserve_record(*region);
     if (!has_lock_) {
@@ -180,7 +183,38 @@ Step Flow::acquire_append() noexcept {
     }
     // From here on it is a write to where the offset points.
     work_.remote.address = region->address + append_at_;
+    note_append();
     return Step::progress;
+}
+
+// Whoever goes on in this executor's place finds where the data goes.
+void Flow::note_append() const noexcept {
+    if (from_.trace == nullptr)
+        return;
+    Trace& trace = *from_.trace;
+    trace.append_of.store(0, std::memory_order_relaxed);
+    trace.append_region.store(work_.remote.handle, std::memory_order_relaxed);
+    trace.append_at.store(append_at_, std::memory_order_relaxed);
+    trace.append_length.store(work_.length, std::memory_order_relaxed);
+    // SYNC(trace): last, with release: who finds the index finds the rest.
+    trace.append_of.store(from_.sends.consumed() + 1, std::memory_order_release);
+}
+
+// An Append that an earlier executor has begun keeps its place, which was kept for it (the region's
+// offset stands behind it).
+bool Flow::redo_append(const Region& region) noexcept {
+    if (!std::exchange(redo_append_, false))
+        return false;
+    const Trace& trace = *from_.trace;
+    const std::uint64_t at = trace.append_at.load(std::memory_order_relaxed);
+    const bool same = trace.append_region.load(std::memory_order_relaxed) == work_.remote.handle &&
+                      trace.append_length.load(std::memory_order_relaxed) == work_.length;
+    if (!same || work_.length > region.length || at > region.length - work_.length)
+        return false;
+    append_at_ = at;
+    work_.remote.address = region.address + at;
+    has_record_ = (region.rights & abi::right::kExportable) != 0;
+    return true;
 }
 
 Region* Flow::append_target() const noexcept {
@@ -206,6 +240,7 @@ Step Flow::reserve_record(Region& region) noexcept {
     CAUSEWAY_FAULT_POINT("engine.append.reserved");
     append_at_ = at + abi::kRecordHeader;
     work_.remote.address = region.address + append_at_;
+    note_append();
     return Step::progress;
 }
 
@@ -290,6 +325,10 @@ SmallSend Flow::small_send() const noexcept {
 }
 
 void Flow::complete_receiver(Status status) noexcept {
+    if (receive_.descriptors > 1 && to_.trace != nullptr) {
+        to_.trace->chain.store(receive_.descriptors, std::memory_order_relaxed);
+        to_.trace->chain_at.store(to_.receives.consumed(), std::memory_order_release);
+    }
     if (status == Status::success && is(Opcode::send) && work_.length <= abi::kMaxInline) {
         deliver(small_send());
     } else {

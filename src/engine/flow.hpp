@@ -106,6 +106,10 @@ public:
     // known here.
     [[nodiscard]] AtOnce send_plain(const PlainSend& send, const StepContext& context) noexcept;
 
+    // Before the first step, where both endpoints take the place of earlier ones: ends what those
+    // had ended on one side only (trace.cpp).
+    void go_on() noexcept;
+
     // Is a descriptor under way, or waiting?
     [[nodiscard]] bool busy() const noexcept { return phase_ != Phase::none; }
     // When a wait for the receiver ends with receiver_not_ready; UINT64_MAX: never.
@@ -122,6 +126,8 @@ private:
     [[nodiscard]] Step acquire_receive() noexcept;
     [[nodiscard]] Step acquire_append() noexcept;
     [[nodiscard]] Region* append_target() const noexcept;
+    void note_append() const noexcept;
+    [[nodiscard]] bool redo_append(const Region& region) noexcept;
     [[nodiscard]] Step reserve_record(Region& region) noexcept;
     [[nodiscard]] bool end_append(abi::Status status) noexcept;
     [[nodiscard]] Step start_move(const StepContext& context) noexcept;
@@ -170,6 +176,7 @@ private:
     bool has_receive_ = false;
     bool has_lock_ = false;
     bool has_record_ = false;
+    bool redo_append_ = false;  // the next descriptor, where the trace says
     Endpoint* blame_ = nullptr;
     std::uint64_t now_ns_ = 0;            // of the current step
     std::uint64_t stalled_since_ns_ = 0;  // 0: not stalled

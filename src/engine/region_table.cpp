@@ -1,5 +1,7 @@
 #include "engine/region_table.hpp"
 
+#include <algorithm>
+
 namespace causeway::engine {
 namespace {
 
@@ -33,6 +35,11 @@ std::optional<std::uint32_t> RegionTable::insert(Region& region) noexcept {
         return region.handle;
     }
     return std::nullopt;
+}
+
+void RegionTable::start_from(std::uint32_t uses) noexcept {
+    for (Slot& slot : *slots_)
+        slot.uses = std::min(uses, kMaxUses);
 }
 
 bool RegionTable::place(Region& region) noexcept {
@@ -74,7 +81,8 @@ Region* RegionTable::find_remote(const abi::AddressSegment& remote,
     Region* region = find(remote.handle);
     if (region == nullptr || region->generation != remote.generation)
         return nullptr;
-    return (region->rights & rights) == rights ? region : nullptr;
+    const std::uint32_t granted = region->rights.load(std::memory_order_relaxed);
+    return (granted & rights) == rights ? region : nullptr;
 }
 
 bool RegionTable::translate_remote(const abi::AddressSegment& remote, std::uint64_t length,

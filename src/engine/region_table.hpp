@@ -23,17 +23,24 @@
 namespace causeway::engine {
 
 struct Region {
+    Region() noexcept = default;
+    // Its append offset is kept elsewhere, where it outlives the executor.
+    explicit Region(std::atomic<std::uint64_t>& kept) noexcept : append_offset(kept) {}
+
     std::uint32_t handle = 0;
     std::uint32_t generation = 0;
     std::uint32_t network_id = 0;
-    std::uint32_t rights = 0;   // abi::right bits that peers have
-    std::byte* base = nullptr;  // where the executor reaches its first byte
-    std::uint64_t length = 0;   // bytes
-    std::uint64_t address = 0;  // registered base: virtual address of its first byte
+    std::atomic<std::uint32_t> rights{0};  // abi::right bits that peers have; may be narrowed
+    std::byte* base = nullptr;             // where the executor reaches its first byte
+    std::uint64_t length = 0;              // bytes
+    std::uint64_t address = 0;             // registered base: virtual address of its first byte
 
     // Append: the current offset, and the flow that holds the lock (0: free).
-    std::atomic<std::uint64_t> append_offset{0};
+    std::atomic<std::uint64_t>& append_offset = own_append_offset;
     std::atomic<std::uint64_t> append_lock{0};
+
+private:
+    std::atomic<std::uint64_t> own_append_offset{0};
 };
 
 // A checked piece of a region, valid until the executing thread's next quiescent point.
@@ -48,6 +55,8 @@ public:
 
     // Gives `region` a handle and makes it known; none if all slots are taken or retired.
     [[nodiscard]] std::optional<std::uint32_t> insert(Region& region) noexcept;
+    // As if every slot had had `uses` uses already: handles of an earlier table do not come back.
+    void start_from(std::uint32_t uses) noexcept;
     // Makes `region` known under the handle that it has from another table, in place of what that
     // slot held. False: no table can have given it this handle.
     [[nodiscard]] bool place(Region& region) noexcept;

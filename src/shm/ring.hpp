@@ -111,6 +111,17 @@ public:
         store_first(slot, line[0] | std::uint64_t{ring_.phase(next_)} << kPhaseShift);
         ++next_;
     }
+    // Goes on from `index`, on what an earlier producer has left.
+    void go_on_from(std::uint64_t index) noexcept { next_ = index; }
+    // Has an earlier producer published the next entry already? Then `out` is a copy.
+    [[nodiscard]] bool peek(Entry& out) const noexcept {
+        const std::byte* slot = ring_.at(next_);
+        const std::uint64_t first = load_first(slot);
+        if (phase_of(first) != ring_.phase(next_))
+            return false;
+        out = snapshot<Entry>(slot, first);
+        return true;
+    }
     // Leaves a slot as it is: an entry that is over before a consumer in the same process sees it.
     void skip() noexcept { ++next_; }
 
@@ -175,6 +186,8 @@ public:
         __builtin_prefetch(ring_.at(next_ + ahead), 0);
     }
     void advance(std::uint32_t count = 1) noexcept { next_ += count; }
+    // Goes on from `index`, in the place of an earlier consumer.
+    void go_on_from(std::uint64_t index) noexcept { next_ = index; }
 
 private:
     RingView ring_;

@@ -31,7 +31,7 @@ TEST(Direct, InboundMemoryStandsAsSpecified) {
     const auto mapping = platform::Mapping::map(inbound.memory.get(), inbound.size).value();
     const std::span<const std::byte> bytes(mapping.data(), mapping.size());
     EXPECT_EQ(test::hex_lines(bytes),
-              "0000: 43 55 41 57 59 51 50 31 01 00 00 00 00 00 00 00\n"
+              "0000: 43 55 41 57 59 51 50 31 01 00 01 00 00 00 00 00\n"
               "0010: 00 10 00 00 00 00 00 00 00 00 00 00 08 00 00 00\n"
               "0020: 00 00 00 00 20 00 00 00 00 00 00 00 0a 0b 0c 0d\n"
               "0030: 84 83 82 81 00 00 00 00 00 00 00 00 00 00 00 00\n"
