@@ -26,7 +26,7 @@ struct end {
 };
 
 static void attach(struct end* end, const char* name) {
-    cw_attach_options options = {sizeof options, NULL, name};
+    cw_attach_options options = {.size = sizeof options, .name = name};
     check(cw_partition_attach(&options, &end->partition), "attach");
     check(cw_region_allocate(end->partition, 4096, CW_ACCESS_LOCAL, 0, &end->memory), "allocate");
     check(cw_completion_queue_create(end->partition, 64, &end->queue), "create queue");

@@ -10,7 +10,8 @@
  * was made from it, after which only the close calls of those objects may still be made.
  *
  * Errors: functions return CW_OK or a cw_error; cw_error_text() then says, for the calling thread,
- * what was wrong and what to do. Nothing here throws, aborts or blocks unless it says so.
+ * what was wrong and what to do. Nothing here throws, aborts or blocks unless it says so; but where
+ * the adapter has died, control calls wait for the next one, as long as the partition's patience.
  *
  * Fork: after fork() every call in the child fails with CW_ERROR_FORKED and the parent is
  * undisturbed; the child may attach anew.
@@ -150,7 +151,13 @@ typedef struct cw_attach_options {
     const char* socket; /* NULL: $CAUSEWAY_SOCKET, /run/causeway/fabric.sock,
                            $XDG_RUNTIME_DIR/causeway/fabric.sock, in this order */
     const char* name;   /* of the partition; NULL on a named entrance: the entrance's */
+    /* How long the partition waits for the next adapter when this one dies, before everything ends
+     * with CW_ERROR_ADAPTER_GONE (docs/failure.md). 0: $CAUSEWAY_ADAPTER_PATIENCE (in seconds), or
+     * 10 s; CW_NO_PATIENCE: it does not wait. */
+    uint64_t adapter_patience_ns;
 } cw_attach_options;
+
+#define CW_NO_PATIENCE 1u
 
 /* Joins the fabric. Errors: NO_ADAPTER, DENIED, NAME_IN_USE, VERSION, INVALID_ARGUMENT. */
 CW_API CW_CHECK int cw_partition_attach(const cw_attach_options* options, cw_partition** out);

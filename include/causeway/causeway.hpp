@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,9 @@ namespace causeway {
 
 struct AttachOptions {
     std::string socket{};  // empty: $CAUSEWAY_SOCKET, then the usual places
+    // How long to wait for the next adapter when this one dies; 0: not at all. None:
+    // $CAUSEWAY_ADAPTER_PATIENCE (in seconds), or 10 s.
+    std::optional<std::chrono::nanoseconds> adapter_patience{};
 };
 
 class Listener {
@@ -49,7 +53,8 @@ public:
                                                   const AttachOptions& options = {}) {
         const cw_attach_options raw{sizeof(cw_attach_options),
                                     options.socket.empty() ? nullptr : options.socket.c_str(),
-                                    name.empty() ? nullptr : name.c_str()};
+                                    name.empty() ? nullptr : name.c_str(),
+                                    patience(options)};
         return make<Partition>([&](cw_partition** out) { return cw_partition_attach(&raw, out); });
     }
 
@@ -125,6 +130,12 @@ private:
         if (const int code = create(&raw); code != CW_OK)
             return detail::last_error(code);
         return T(raw);
+    }
+    [[nodiscard]] static std::uint64_t patience(const AttachOptions& options) noexcept {
+        if (!options.adapter_patience)
+            return 0;
+        const auto ns = options.adapter_patience->count();
+        return ns > 0 ? static_cast<std::uint64_t>(ns) : std::uint64_t{CW_NO_PATIENCE};
     }
     [[nodiscard]] static std::uint32_t flags(const RegionOptions& options) noexcept {
         return (options.huge_pages ? CW_HUGE_PAGES : 0U) |

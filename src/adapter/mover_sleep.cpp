@@ -30,6 +30,7 @@ constexpr int kNapMs = 1000;  // backstop
         case engine::Step::waits_room:
             return false;  // comes back by its retry time
         case engine::Step::waits_lock:
+        case engine::Step::waits_region:  // not here: the tables hold all there is
         case engine::Step::progress:
             return true;
         case engine::Step::idle:

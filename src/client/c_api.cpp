@@ -1,4 +1,6 @@
 // The C ABI: partitions, regions, listeners, stats. Thin: checks what is given, calls, translates.
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include "base/version.hpp"
@@ -41,8 +43,12 @@ int cw_partition_attach(const cw_attach_options* options, cw_partition** out) {
     return make(out, [&]() -> Result<std::shared_ptr<Partition>> {
         if (options == nullptr)
             return Partition::attach({}, {});
-        CW_TRY(check_options("cw_attach_options", options, options->size, sizeof *options));
-        return Partition::attach(text_of(options->socket), text_of(options->name));
+        constexpr std::size_t kFirst = offsetof(cw_attach_options, adapter_patience_ns);
+        CW_TRY_ASSIGN(const auto whole, whole_options("cw_attach_options", *options, kFirst));
+        std::optional<std::uint64_t> patience;
+        if (whole.adapter_patience_ns != 0)
+            patience = whole.adapter_patience_ns == CW_NO_PATIENCE ? 0 : whole.adapter_patience_ns;
+        return Partition::attach(text_of(whole.socket), text_of(whole.name), patience);
     });
 }
 
@@ -67,7 +73,7 @@ int cw_partition_event_fd(const cw_partition* partition) {
         return -missing(kNoPartition);
     if (!partition->shared->here())
         return -forked();
-    return partition->shared->events().event_fd();
+    return partition->shared->event_fd();
 }
 
 int cw_partition_process_events(cw_partition* partition) {
@@ -75,7 +81,7 @@ int cw_partition_process_events(cw_partition* partition) {
         return missing(kNoPartition);
     if (!partition->shared->here())
         return forked();
-    partition->shared->events().process();
+    partition->shared->process_events();
     return guarded([&] { return partition->shared->usable(); });
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -72,6 +73,18 @@ namespace causeway::client::capi {
                            name, known);
     }
     return {};
+}
+
+// The caller's options as this library has them: fields that an older caller's structure (of
+// `least` bytes at least) does not have are zero.
+template<typename Options>
+[[nodiscard]] Result<Options> whole_options(const char* name, const Options& options,
+                                            std::size_t least) {
+    const std::size_t size = options.size;
+    CW_TRY(check_options(name, &options, size, std::clamp(size, least, sizeof options)));
+    Options whole{};
+    std::memcpy(&whole, &options, std::min(size, sizeof whole));
+    return whole;
 }
 
 // Runs f, which returns a cw_error or a Result<void>, and lets nothing out.

@@ -4,33 +4,43 @@
 #include <utility>
 
 #include "client/quietly.hpp"
+#include "platform/clock.hpp"
 
 namespace causeway::client {
 namespace {
 
 using Place = CompletionLink::Place;
 
-constexpr int kBurst = 16;                               // completions of one pair in its turn
-constexpr std::uint32_t kEmptyPollsPerCheck = 1U << 20;  // of whether the adapter still lives
+constexpr int kBurst = 16;  // completions of one pair in its turn
 
 }  // namespace
 
 Result<std::shared_ptr<CompletionQueue>> CompletionQueue::create(
     std::shared_ptr<Partition> partition) {
-    CW_TRY_ASSIGN(OpenedDoorbell bell, partition->open_doorbell(abi::DoorbellKind::completions, 0));
-    auto queue = std::make_shared<CompletionQueue>(std::move(partition), std::move(bell));
-    CW_TRY(queue->peers_.open(queue->socket_.fd()));
+    auto queue = std::make_shared<CompletionQueue>(std::move(partition));
+    CW_TRY(queue->open());
     return queue;
 }
 
-CompletionQueue::CompletionQueue(std::shared_ptr<Partition> partition, OpenedDoorbell bell)
+CompletionQueue::CompletionQueue(std::shared_ptr<Partition> partition)
     : guard_(partition->guard()),
-      bell_(bell.page.at<abi::DoorbellLayout>()),
       by_bit_(abi::kDoorbellBits),
       partition_(std::move(partition)),
-      page_(std::move(bell.page)),
-      socket_(std::move(bell.socket)),
-      bell_id_(bell.id) {}
+      looked_ns_(platform::monotonic_ns()) {}
+
+Result<void> CompletionQueue::open() {
+    Attachment& adapter = partition_->adapter();
+    CW_TRY(peers_.open(adapter.pulse()));
+    CW_TRY_ASSIGN(OpenedDoorbell bell,
+                  partition_->open_doorbell(abi::DoorbellKind::completions, 0));
+    is_open_ = true;  // from here on the destructor gives it back
+    seen_ = Moment(Standing::here, bell.epoch);
+    page_ = std::move(bell.page);
+    bell_ = shm::DoorbellWaiter(page_.at<abi::DoorbellLayout>());
+    socket_ = std::move(bell.socket);
+    bell_id_ = bell.id;
+    return adapter.watch(bell_id_, socket_.fd(), peers_.fd());
+}
 
 CompletionQueue::~CompletionQueue() {
     if (!here()) {  // a forked child
@@ -40,7 +50,8 @@ CompletionQueue::~CompletionQueue() {
         return;
     }
     peers_.close(*partition_);
-    quietly([this] { partition_->close_doorbell(bell_id_); });
+    if (is_open_)
+        partition_->close_doorbell(bell_id_);
 }
 
 Result<void> CompletionQueue::add(QueuePair& pair) {
@@ -107,14 +118,9 @@ int CompletionQueue::poll(cw_completion* out, int most) noexcept {
 }
 
 int CompletionQueue::empty_poll(cw_completion* out, int most) noexcept {
-    if (++empty_polls_ % kEmptyPollsPerCheck == 0)
-        check_liveness();
-    if (!partition_->gone())
-        return 0;
-    if (gone_handled_)
-        return -CW_ERROR_ADAPTER_GONE;
-    note_adapter_gone();
-    return poll(out, most);
+    if (--polls_to_look_ == 0)
+        look_around();
+    return partition_->adapter().now() == seen_ ? 0 : catch_up(out, most);
 }
 
 // Takes the bits that were set and brings their pairs in.

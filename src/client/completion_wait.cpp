@@ -83,16 +83,31 @@ int CompletionQueue::sleep(cw_completion* out, int most, std::uint64_t limit_ns)
         const std::uint64_t now = platform::monotonic_ns();
         limit_ns = std::min(limit_ns, deadline > now ? deadline - now : 0);
     }
-    std::array<int, PeerBells::kMostSockets + 1> sockets;
-    const std::size_t count = peers_.sockets(socket_.fd(), sockets);
-    const Nap nap = nap_on(std::span(sockets).first(count), partition_->liveness(), limit_ns);
+    const Nap nap = this->nap(limit_ns);
     if (nap == Nap::adapter_gone)
-        partition_->note_gone();
+        partition_->adapter().note_lost(seen_);
     const int n = poll(out, most);  // wakes first
     if (n != 0 || (nap == Nap::timed_out && peers_.empty()))
         return n;
     // Woken, and no bit or hot ring says why; or a sender's patience has ended.
     return sweep() == Look::something ? poll(out, most) : 0;
+}
+
+// On what can wake: while away not the dead adapter's sockets, which would do so at once.
+Nap CompletionQueue::nap(std::uint64_t limit_ns) noexcept {
+    const Attachment& adapter = partition_->adapter();
+    std::array<int, PeerBells::kMostSockets + 1> sockets;
+    if (adapter.now() == seen_) {
+        const std::size_t count = peers_.sockets(socket_.fd(), sockets);
+        return nap_on(std::span(sockets).first(count), adapter.liveness(), limit_ns);
+    }
+    tend_now_ = true;
+    const std::size_t count = peers_.sockets(-1, sockets);
+    if (adapter.standing() == Standing::away) {
+        adapter.nap(std::span(sockets).first(count), limit_ns);
+        return Nap::woken;
+    }
+    return nap_on(std::span(sockets).first(count), -1, gone_handled_ ? limit_ns : 0);
 }
 
 CompletionQueue::Look CompletionQueue::prepare_sleep() noexcept {
@@ -136,7 +151,11 @@ void CompletionQueue::wake() noexcept {
 void CompletionQueue::drain() noexcept {
     undrained_ = false;
     if (peers_.drain() && socket_.drain() == platform::WakeupSocket::Drained::peer_gone)
-        partition_->note_gone();
+        partition_->adapter().note_lost(seen_);
+    if (partition_->adapter().now() != seen_) {
+        tend_now_ = true;
+        (void)tend();  // what it brought is found by who polls next
+    }
 }
 
 int CompletionQueue::arm() noexcept {
@@ -145,24 +164,18 @@ int CompletionQueue::arm() noexcept {
     if (partition_->gone()) {
         if (!gone_handled_)
             note_adapter_gone();
-        return sweep() == Look::something ? 1 : -CW_ERROR_ADAPTER_GONE;
+        if (!has_survivors())
+            return sweep() == Look::something ? 1 : -CW_ERROR_ADAPTER_GONE;
     }
     armed_ = true;
     return prepare_sleep() == Look::something ? 1 : 0;
 }
 
 void CompletionQueue::check_liveness() noexcept {
-    if (nap_on(socket_.fd(), partition_->liveness(), 0) == Nap::adapter_gone) {
-        partition_->note_gone();
-    }
-}
-
-// Every pair takes what still stands in its rings, then flushes.
-void CompletionQueue::note_adapter_gone() noexcept {
-    gone_handled_ = true;
-    for (QueuePair* pair : pairs_) {
-        pair->note_adapter_gone();
-        bring(*pair);
+    Attachment& adapter = partition_->adapter();
+    if (adapter.now() == seen_ &&
+        nap_on(socket_.fd(), adapter.liveness(), 0) == Nap::adapter_gone) {
+        adapter.note_lost(seen_);
     }
 }
 

@@ -30,14 +30,15 @@ Result<std::unique_ptr<DirectLane>> DirectLane::open(
     CW_TRY_ASSIGN(auto bell, partition.peer_bell(terms.bell_out));
     CAUSEWAY_FAULT_POINT("client.direct.bell_fetched");
     auto memory = completions.peer_memory(terms.peer_session);
-    if (auto added = completions.add_bell(terms.bell_in); !added.has_value()) {
+    auto bell_in = completions.add_bell(terms.bell_in);
+    if (!bell_in.has_value()) {
         // The peer is gone, then: its bell would stay until the next direct connection.
         partition.release_peer_bell(std::move(bell));
-        return tl::unexpected(std::move(added.error()));
+        return tl::unexpected(std::move(bell_in.error()));
     }
-    return std::unique_ptr<DirectLane>(
-        new DirectLane(partition, completions, queue_pair, own, posted, patience,
-                       std::move(inbound), std::move(peer), std::move(bell), std::move(memory)));
+    return std::unique_ptr<DirectLane>(new DirectLane(
+        partition, completions, queue_pair, own, posted, patience, std::move(inbound),
+        std::move(peer), *bell_in, std::move(bell), std::move(memory)));
 }
 
 Result<DirectLane::Side> DirectLane::fetch(Partition& partition, std::uint32_t queue_pair,
@@ -47,7 +48,9 @@ Result<DirectLane::Side> DirectLane::fetch(Partition& partition, std::uint32_t q
     request.side = static_cast<std::uint32_t>(which);
     platform::UniqueFd memory;
     Side side;
-    CW_TRY_ASSIGN(side.terms, partition.call<abi::OpenDirectReply>(request, -1, &memory));
+    CW_TRY_ASSIGN(side.terms, partition.adapter().transact([&](control::Channel& channel) {
+        return channel.call<abi::OpenDirectReply>(request, -1, &memory);
+    }));
     const abi::QueuePairShape shape{0, side.terms.receive_entries, 0,
                                     side.terms.receive_completion_entries};
     if (!abi::valid_ring_entries(shape.receive_entries) ||
@@ -64,13 +67,13 @@ Result<DirectLane::Side> DirectLane::fetch(Partition& partition, std::uint32_t q
 
 DirectLane::DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
                        const shm::QueuePairView& own, std::uint64_t posted,
-                       engine::Patience patience, Side inbound, Side peer,
+                       engine::Patience patience, Side inbound, Side peer, BellShare bell_in,
                        std::shared_ptr<WakerBell> peer_bell,
                        std::shared_ptr<PeerMemory> peer_memory)
     : partition_(partition),
       completions_(completions),
       queue_pair_(queue_pair),
-      bell_in_(peer.terms.bell_in),
+      bell_in_(bell_in),
       peer_ready_bit_(peer.terms.peer_ready_bit),
       barriers_(platform::register_for_membarrier()),
       posted_(posted),
@@ -124,6 +127,14 @@ bool DirectLane::peer_is_open() noexcept {
     return peer_open_;
 }
 
+bool DirectLane::can_ask() const noexcept {
+    return partition_.adapter().standing() != Standing::away;
+}
+
+void DirectLane::forget_grants() noexcept { peer_memory_->forget(); }
+
+bool DirectLane::peer_hung_up() const noexcept { return completions_.bell_hung_up(bell_in_); }
+
 // Grants end when the peer deregisters: what is still valid is asked for anew.
 void DirectLane::heed_revocations() noexcept {
     // SYNC(revocations): acquire, pairs with the adapter's increment before it answers the owner.
@@ -134,8 +145,9 @@ void DirectLane::heed_revocations() noexcept {
     peer_memory_->forget();
 }
 
-abi::Status DirectLane::obtain(std::uint32_t handle, engine::Claim claim) noexcept {
-    const abi::Status status = peer_memory_->obtain(partition_, queue_pair_, handle, claim);
+std::optional<abi::Status> DirectLane::obtain(std::uint32_t handle,
+                                              engine::Claim claim) noexcept {
+    const auto status = peer_memory_->obtain(partition_, queue_pair_, handle, claim);
     peer_overdid_ = peer_overdid_ || (claim == engine::Claim::peers && peer_memory_->overdone());
     return status;
 }
@@ -154,7 +166,7 @@ engine::AtOnce DirectLane::send_plain(const engine::PlainSend& send) noexcept {
 }
 
 void DirectLane::run() noexcept {
-    if (stopped_ || broken())
+    if (stopped_ || broken() || (last_ == engine::Step::waits_region && !can_ask()))
         return;
     if (!peer_is_open()) {
         last_ = engine::Step::waits_receive;
@@ -208,6 +220,8 @@ bool DirectLane::can_run() noexcept {
         case engine::Step::waits_room:
             return (from_.can_complete_send() && to_.can_complete_receive()) ||
                    flow_.deadline_ns() <= platform::monotonic_ns();
+        case engine::Step::waits_region:
+            return can_ask();
         case engine::Step::waits_lock:
         case engine::Step::progress:
         case engine::Step::broken:  // what is left to do is to end

@@ -20,9 +20,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/result.hpp"
 #include "client/partition.hpp"
+#include "client/peer_bells.hpp"
 #include "client/peer_memory.hpp"
 #include "engine/flow.hpp"
 #include "platform/mapping.hpp"
@@ -88,6 +90,10 @@ public:
     [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return flow_.deadline_ns(); }
     // The peer posted what breaks the format, or claims regions that it does not have.
     [[nodiscard]] bool broken() const noexcept { return last_ == engine::Step::broken; }
+    // A new adapter is there: what the peer deregistered meanwhile it cannot have told.
+    void forget_grants() noexcept;
+    // Has the peer ended its side of the bell that it rings? Known only once somebody has tried.
+    [[nodiscard]] bool peer_hung_up() const noexcept;
     // The queue pair has ended: nothing is executed any more.
     void stop() noexcept;
     void abandon() noexcept;
@@ -100,11 +106,13 @@ private:
     };
     DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
                const shm::QueuePairView& own, std::uint64_t posted, engine::Patience patience,
-               Side inbound, Side peer, std::shared_ptr<WakerBell> peer_bell,
-               std::shared_ptr<PeerMemory> peer_memory);
+               Side inbound, Side peer, BellShare bell_in,
+               std::shared_ptr<WakerBell> peer_bell, std::shared_ptr<PeerMemory> peer_memory);
     [[nodiscard]] static Result<Side> fetch(Partition& partition, std::uint32_t queue_pair,
                                             abi::DirectSide which);
-    [[nodiscard]] abi::Status obtain(std::uint32_t handle, engine::Claim claim) noexcept override;
+    [[nodiscard]] std::optional<abi::Status> obtain(std::uint32_t handle,
+                                                    engine::Claim claim) noexcept override;
+    [[nodiscard]] bool can_ask() const noexcept;
     [[nodiscard]] bool peer_is_open() noexcept;
     // May a send be executed that does not stand in the queue? Everything that does has ended.
     [[nodiscard]] bool free() const noexcept {
@@ -139,7 +147,7 @@ private:
     Partition& partition_;
     CompletionQueue& completions_;
     const std::uint32_t queue_pair_;
-    const std::uint32_t bell_in_;
+    const BellShare bell_in_;
     const std::uint32_t peer_ready_bit_;
     const bool barriers_;  // this process is reached by the peer's barriers, and makes its own
     shm::Ordering ordering_ = shm::Ordering::fence;

@@ -57,15 +57,13 @@ Result<void> EventWaiter::open(platform::Mapping page, platform::WakeupSocket so
     return {};
 }
 
-// True if there was something.
-bool EventWaiter::drain() noexcept {
+EventWaiter::Drained EventWaiter::drain() noexcept {
     const auto drained = socket_.drain();
-    if (drained == platform::WakeupSocket::Drained::peer_gone) {
-        gone_.store(true, std::memory_order_release);
-    }
     bool rung = drained != platform::WakeupSocket::Drained::nothing;
     bell_.take([&rung](std::uint32_t) { rung = true; });
-    return rung;
+    if (drained == platform::WakeupSocket::Drained::peer_gone)
+        return Drained::adapter_gone;
+    return rung ? Drained::some : Drained::nothing;
 }
 
 void EventWaiter::renew_ticket() noexcept {
@@ -74,29 +72,30 @@ void EventWaiter::renew_ticket() noexcept {
 }
 
 EventWaiter::Waited EventWaiter::wait(std::uint32_t ticket, std::uint64_t limit_ns) noexcept {
-    if (gone_.load(std::memory_order_acquire))
+    if (stopped_.load(std::memory_order_acquire))
         return Waited::adapter_gone;
     const std::uint64_t nap = std::min(limit_ns, kNapNs);
-    bool changed = true;
+    Waited waited = Waited::changed;
     // SYNC(event-reader): acquire, pairs with the release in leave(); one reader at a time, so that
     // no byte is drained while another thread's poll() is about to look for it.
     if (reading_.exchange(1, std::memory_order_acquire) != 0) {
         futex_wait(ticket_, ticket, nap);
-        changed = this->ticket() != ticket;
+        waited = this->ticket() != ticket ? Waited::changed : Waited::napped;
     } else {
         if (this->ticket() == ticket) {
             const Nap napped = nap_on(socket_.fd(), liveness_, nap);
-            if (napped == Nap::adapter_gone)
-                gone_.store(true, std::memory_order_release);
-            changed = drain();
-            if (changed)
+            const Drained drained = drain();
+            if (drained != Drained::nothing)
                 (void)::eventfd_write(unseen_.get(), 1);
+            if (napped == Nap::adapter_gone || drained == Drained::adapter_gone) {
+                waited = Waited::adapter_gone;
+            } else if (drained == Drained::nothing) {
+                waited = Waited::napped;
+            }
         }
         leave();
     }
-    if (gone_.load(std::memory_order_acquire))
-        return Waited::adapter_gone;
-    return changed ? Waited::changed : Waited::napped;
+    return stopped_.load(std::memory_order_acquire) ? Waited::adapter_gone : waited;
 }
 
 // Ends the reading: the ticket is renewed also without news, since one of the others must take over
@@ -106,18 +105,27 @@ void EventWaiter::leave() noexcept {
     renew_ticket();
 }
 
-void EventWaiter::process() noexcept {
+EventWaiter::Processed EventWaiter::process() noexcept {
     eventfd_t count = 0;
     (void)::eventfd_read(unseen_.get(), &count);
     // A thread that reads at the moment sees the byte itself, and raises unseen_ again.
     if (reading_.exchange(1, std::memory_order_acquire) != 0)
-        return;
-    (void)drain();
+        return Processed::well;
+    const Drained drained = drain();
     leave();
+    return drained == Drained::adapter_gone ? Processed::adapter_gone : Processed::well;
+}
+
+Result<void> EventWaiter::also_watch(int file) { return watch(epoll_.get(), file); }
+
+void EventWaiter::poke() noexcept {
+    if (unseen_)
+        (void)::eventfd_write(unseen_.get(), 1);
+    renew_ticket();
 }
 
 void EventWaiter::stop() noexcept {
-    gone_.store(true, std::memory_order_release);
+    stopped_.store(true, std::memory_order_release);
     renew_ticket();
 }
 

@@ -40,11 +40,17 @@ public:
         return ticket_.load(std::memory_order_acquire);
     }
     // Sleeps until something changed since `ticket` was taken, `limit_ns` have passed or kNapNs.
+    // adapter_gone: it has hung up, or stop() was called.
     [[nodiscard]] Waited wait(std::uint32_t ticket, std::uint64_t limit_ns) noexcept;
 
     // For poll and epoll: readable while there are events that process() has not cleared.
     [[nodiscard]] int event_fd() const noexcept { return epoll_.get(); }
-    void process() noexcept;
+    enum class Processed { well, adapter_gone };
+    Processed process() noexcept;
+    // event_fd() is readable also while `file` is.
+    [[nodiscard]] Result<void> also_watch(int file);
+    // Makes everybody look again: the threads that wait, and the application's loop.
+    void poke() noexcept;
     // Ends all waits, now and later.
     void stop() noexcept;
 
@@ -52,7 +58,8 @@ public:
     void abandon() noexcept;
 
 private:
-    [[nodiscard]] bool drain() noexcept;
+    enum class Drained { nothing, some, adapter_gone };
+    [[nodiscard]] Drained drain() noexcept;
     void leave() noexcept;
     void renew_ticket() noexcept;
 
@@ -64,7 +71,7 @@ private:
     int liveness_ = -1;
     std::atomic<std::uint32_t> ticket_{0};
     std::atomic<std::uint32_t> reading_{0};
-    std::atomic<bool> gone_{false};
+    std::atomic<bool> stopped_{false};
 };
 
 }  // namespace causeway::client

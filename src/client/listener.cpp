@@ -28,20 +28,19 @@ Listener::~Listener() {
     if (partition_ == nullptr || !here())
         return;
     quietly([this] {
-        if (partition_->gone())
-            return;
         auto request = control::make<abi::CloseListenerRequest>(abi::Request::close_listener);
         request.listener = id_;
-        (void)partition_->call_empty(request);
+        (void)partition_->adapter().give_back(
+            Kind::listener, id_,
+            [&](control::Channel& channel) { return channel.call_empty(request); });
     });
 }
 
 Result<void> Listener::accept(QueuePair& pair, std::uint64_t timeout_ns) {
     const Deadline deadline(timeout_ns);
-    EventWaiter& events = partition_->events();
     for (;;) {
         // Before the request: a connection that is wanted after its answer makes the ticket old.
-        std::uint32_t ticket = events.ticket();
+        std::uint32_t ticket = partition_->event_ticket();
         auto accepted = pair.accept_from(id_);
         if (accepted.has_value() || accepted.error().code != ErrorCode::again || timeout_ns == 0) {
             return accepted;
@@ -55,14 +54,12 @@ Result<void> Listener::accept(QueuePair& pair, std::uint64_t timeout_ns) {
                     ErrorCode::timed_out, "nobody connected to service %s within %llu ms",
                     service_.c_str(), static_cast<unsigned long long>(timeout_ns / 1'000'000));
             }
-            waited = events.wait(ticket, left);
+            waited = partition_->await_event(ticket, left);
             // A nap without news makes tickets old, too. What comes before the next one is taken
             // shows by its byte, or at the latest when the adapter is asked again.
             if (waited == EventWaiter::Waited::napped)
-                ticket = events.ticket();
+                ticket = partition_->event_ticket();
         }
-        if (waited == EventWaiter::Waited::adapter_gone)
-            partition_->note_gone();
     }
 }
 

@@ -1,9 +1,8 @@
 #include "client/partition.hpp"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
-#include <cerrno>
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <utility>
 
 #include "base/names.hpp"
@@ -32,22 +31,54 @@ Result<platform::Mapping> map_handed_out(const platform::UniqueFd& memory, std::
     return mapping;
 }
 
+Result<std::optional<std::uint64_t>> patience_of_environment() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
+    const char* const text = std::getenv("CAUSEWAY_ADAPTER_PATIENCE");
+    if (text == nullptr || *text == '\0')
+        return std::optional<std::uint64_t>();
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    constexpr std::uint64_t kMostSeconds = 1'000'000'000;
+    std::uint64_t seconds = 0;
+    std::uint64_t fraction = 0;
+    const char* at = text;
+    // By hand: strtod() would follow the application's locale.
+    for (; *at >= '0' && *at <= '9' && seconds <= kMostSeconds; ++at)
+        seconds = 10 * seconds + static_cast<std::uint64_t>(*at - '0');
+    bool digits = at != text;
+    if (*at == '.') {
+        std::uint64_t unit = kSecond;
+        for (++at; *at >= '0' && *at <= '9'; ++at, digits = true) {
+            unit /= 10;
+            fraction += unit * static_cast<std::uint64_t>(*at - '0');
+        }
+    }
+    if (*at != '\0' || !digits || seconds > kMostSeconds) {
+        return fail_format(ErrorCode::invalid_argument,
+                           "CAUSEWAY_ADAPTER_PATIENCE is \"%s\": set it to seconds, such as 10, "
+                           "0.5, or 0 for none",
+                           text);
+    }
+    return std::optional(seconds * kSecond + fraction);
+}
+
 Result<std::shared_ptr<Partition>> Partition::attach(const std::string& socket,
-                                                     const std::string& name) {
+                                                     const std::string& name,
+                                                     std::optional<std::uint64_t> patience_ns) {
     if (!name.empty())
         CW_TRY(check_name("partition", name));
+    if (!patience_ns) {
+        CW_TRY_ASSIGN(patience_ns, patience_of_environment());
+    }
     CW_TRY_ASSIGN(const ForkGuard guard, ForkGuard::of_this_process());
     CW_TRY_ASSIGN(std::string path, control::fabric_socket_path(socket));
     CW_TRY_ASSIGN(control::Channel channel, control::Channel::connect(path));
     auto partition = std::make_shared<Partition>(guard, std::move(channel), std::move(path));
-    CW_TRY(partition->introduce(name));
+    CW_TRY(partition->introduce(name, patience_ns.value_or(kAdapterPatienceNs)));
     return partition;
 }
 
 Partition::Partition(ForkGuard guard, control::Channel channel, std::string socket)
-    : guard_(guard),
-      channel_(std::make_unique<control::Channel>(std::move(channel))),
-      socket_(std::move(socket)) {}
+    : guard_(guard), attachment_(std::move(channel), std::move(socket), events_) {}
 
 Partition::~Partition() {
     if (here()) {
@@ -61,8 +92,7 @@ Partition::~Partition() {
     }
     // A forked child: mappings are not there (MADV_DONTFORK), and the numbers of descriptors may
     // stand for others by now.
-    (void)channel_.release();  // NOLINT: given up, closing would be by number
-    (void)liveness_.release();
+    attachment_.abandon();
     events_.abandon();
     for (auto& mover : movers_) {
         if (mover)
@@ -74,11 +104,8 @@ Partition::~Partition() {
         (void)kept.release();  // NOLINT: as above
 }
 
-Result<void> Partition::introduce(const std::string& name) {
-    liveness_.reset(::fcntl(channel_->fd(), F_DUPFD_CLOEXEC, 0));
-    if (!liveness_)
-        return fail_errno("duplicate the control connection", errno);
-
+Result<void> Partition::introduce(const std::string& name, std::uint64_t patience_ns) {
+    CW_TRY(attachment_.open());
     auto request = control::make<abi::AttachRequest>(abi::Request::attach);
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
@@ -92,87 +119,128 @@ Result<void> Partition::introduce(const std::string& name) {
     }
     CW_TRY_ASSIGN(const std::string_view known_as, load_text(terms_.name));
     if (known_as.empty()) {
-        return fail(ErrorCode::protocol, "the adapter at " + socket_ +
+        return fail(ErrorCode::protocol, "the adapter at " + socket() +
                                              " gave the partition no name: are it and this library "
                                              "of the same release?");
     }
     name_ = known_as;
+    const bool has_token = std::any_of(std::begin(terms_.token), std::end(terms_.token),
+                                       [](std::uint8_t byte) { return byte != 0; });
+    if (has_token && patience_ns != 0) {
+        Identity identity;
+        identity.session = terms_.session;
+        std::copy(std::begin(terms_.token), std::end(terms_.token), std::begin(identity.token));
+        identity.name = name;
+        CW_TRY(attachment_.survive(std::move(identity), patience_ns));
+    }
+    attachment_.set_movers(terms_.movers);
     CW_TRY_ASSIGN(OpenedDoorbell bell, open_doorbell(abi::DoorbellKind::events, 0));
-    return events_.open(std::move(bell.page), std::move(bell.socket), liveness_.get());
+    const std::uint32_t id = bell.id;
+    const int socket = bell.socket.fd();
+    CW_TRY(events_.open(std::move(bell.page), std::move(bell.socket), attachment_.liveness()));
+    if (attachment_.survives())
+        CW_TRY(events_.also_watch(attachment_.pulse()));
+    return attachment_.watch(id, socket, events_.event_fd());
 }
 
-Result<void> Partition::usable() const {
-    if (closed_.load(std::memory_order_acquire)) {
-        return fail(ErrorCode::wrong_state, "the partition " + name_ + " is closed");
+void Partition::close() noexcept { attachment_.close(); }
+
+EventWaiter::Waited Partition::await_event(std::uint32_t ticket, std::uint64_t limit_ns) noexcept {
+    const Moment moment = attachment_.now();
+    switch (moment.standing()) {
+        case Standing::here: {
+            const auto waited = events_.wait(ticket, limit_ns);
+            if (waited != EventWaiter::Waited::adapter_gone)
+                return waited;
+            attachment_.note_lost(moment);
+            break;
+        }
+        case Standing::away:
+            attachment_.drive();
+            if (attachment_.standing() == Standing::away)
+                attachment_.nap({}, limit_ns);
+            break;
+        case Standing::gone:
+            break;
     }
-    if (gone()) {
-        return fail(ErrorCode::adapter_gone, "the adapter at " + socket_ +
-                                                 " has ended the connection; its log says why; "
-                                                 "close the partition and attach anew");
-    }
-    return {};
+    return gone() ? EventWaiter::Waited::adapter_gone : EventWaiter::Waited::changed;
 }
 
-void Partition::note_gone() noexcept {
-    if (gone_.exchange(true, std::memory_order_acq_rel))
-        return;
-    // The connection may still be open (a reply that broke the protocol): end it for both sides,
-    // and for the threads that sleep on it.
-    (void)::shutdown(liveness_.get(), SHUT_RDWR);
-    events_.stop();
-}
-
-void Partition::close() noexcept {
-    closed_.store(true, std::memory_order_release);
-    // Not the descriptor: threads that still use an object of the partition may be polling it.
-    note_gone();
+void Partition::process_events() noexcept {
+    const Moment moment = attachment_.now();
+    if (events_.process() == EventWaiter::Processed::adapter_gone)
+        attachment_.note_lost(moment);
+    attachment_.drive();
 }
 
 Result<OpenedDoorbell> Partition::open_doorbell(abi::DoorbellKind kind, std::uint32_t index) {
     auto request = control::make<abi::OpenDoorbellRequest>(abi::Request::open_doorbell);
     request.kind = static_cast<std::uint32_t>(kind);
     request.index = index;
-    platform::UniqueFd memory;
-    CW_TRY_ASSIGN(const auto reply, call<abi::OpenDoorbellReply>(request, -1, &memory));
-    auto fetch = [&]() -> Result<OpenedDoorbell> {
+    const bool of_peer = kind == abi::DoorbellKind::bell_in || kind == abi::DoorbellKind::bell_out;
+    return attachment_.transact([&](control::Channel& channel) -> Result<OpenedDoorbell> {
         OpenedDoorbell opened;
+        platform::UniqueFd memory;
+        CW_TRY_ASSIGN(const auto reply,
+                      channel.call<abi::OpenDoorbellReply>(request, -1, &memory));
         opened.id = reply.doorbell;
-        CW_TRY_ASSIGN(opened.page, map_handed_out(memory, platform::kPage));
-        auto wanted = control::make<abi::DoorbellRequest>(abi::Request::wakeup_socket);
-        wanted.doorbell = reply.doorbell;
-        platform::UniqueFd socket;
-        CW_TRY(call_empty(wanted, &socket));
-        const bool of_peer =
-            kind == abi::DoorbellKind::bell_in || kind == abi::DoorbellKind::bell_out;
-        opened.socket = of_peer ? platform::WakeupSocket::from_stranger(std::move(socket))
-                                : platform::WakeupSocket(std::move(socket));
+        opened.epoch = attachment_.now().epoch();
+        auto fetch = [&]() -> Result<void> {
+            CW_TRY_ASSIGN(opened.page, map_handed_out(memory, platform::kPage));
+            auto wanted = control::make<abi::DoorbellRequest>(abi::Request::wakeup_socket);
+            wanted.doorbell = reply.doorbell;
+            platform::UniqueFd socket;
+            CW_TRY(channel.call_empty(wanted, -1, &socket));
+            opened.socket = of_peer ? platform::WakeupSocket::from_stranger(std::move(socket))
+                                    : platform::WakeupSocket(std::move(socket));
+            return {};
+        };
+        if (auto fetched = fetch(); !fetched.has_value()) {
+            auto close = control::make<abi::DoorbellRequest>(abi::Request::close_doorbell);
+            close.doorbell = reply.doorbell;
+            if (channel.open())
+                (void)channel.call_empty(close);  // whatever comes of it, this side has let go
+            return tl::unexpected<Error>(std::move(fetched).error());
+        }
+        if (!of_peer) {
+            attachment_.keep(HeldDoorbell{.id = opened.id,
+                                          .page = std::move(memory),
+                                          .socket = opened.socket.fd(),
+                                          .set = -1,
+                                          .fresh = {}});
+        }
         return opened;
-    };
-    auto opened = fetch();
-    if (!opened.has_value())
-        close_doorbell(reply.doorbell);
-    return opened;
+    });
 }
 
 void Partition::close_doorbell(std::uint32_t id) noexcept {
-    if (gone())
-        return;
-    auto request = control::make<abi::DoorbellRequest>(abi::Request::close_doorbell);
-    request.doorbell = id;
-    (void)call_empty(request);  // whatever comes of it, this side has let go
+    close_peer_doorbell(id, Attachment::kAnyEpoch);
+}
+
+void Partition::close_peer_doorbell(std::uint32_t id, std::uint32_t epoch) noexcept {
+    quietly([&] {
+        auto request = control::make<abi::DoorbellRequest>(abi::Request::close_doorbell);
+        request.doorbell = id;
+        // Whatever comes of it, this side has let go.
+        (void)attachment_.give_back(
+            Kind::doorbell, id,
+            [&](control::Channel& channel) { return channel.call_empty(request); }, epoch);
+    });
 }
 
 Result<WakerBell*> Partition::mover_bell(std::uint32_t index) {
-    if (index >= terms_.movers) {
+    if (index >= attachment_.movers()) {
         return fail_format(ErrorCode::protocol, "the adapter named mover %u, but has %u", index,
-                           terms_.movers);
+                           attachment_.movers());
     }
     const std::lock_guard lock(movers_lock_);
     if (movers_.size() <= index)
         movers_.resize(index + 1);
     if (!movers_[index]) {
-        CW_TRY_ASSIGN(OpenedDoorbell bell, open_doorbell(abi::DoorbellKind::mover, index));
-        movers_[index] = std::make_unique<WakerBell>(std::move(bell.page), std::move(bell.socket));
+        auto bell = std::make_unique<WakerBell>();  // before there is something to give back
+        CW_TRY_ASSIGN(OpenedDoorbell opened, open_doorbell(abi::DoorbellKind::mover, index));
+        bell->open(std::move(opened.page), std::move(opened.socket));
+        movers_[index] = std::move(bell);
     }
     return movers_[index].get();
 }
@@ -180,12 +248,19 @@ Result<WakerBell*> Partition::mover_bell(std::uint32_t index) {
 Result<std::shared_ptr<WakerBell>> Partition::peer_bell(std::uint32_t number) {
     CW_TRY(may_take_sockets());
     forget_hung_up_bells();
-    const std::lock_guard lock(peers_lock_);
-    if (const auto known = peer_bells_.find(number); known != peer_bells_.end())
-        return known->second.bell;
+    const std::lock_guard opening(bell_opening_lock_);
+    const std::uint32_t epoch = attachment_.now().epoch();
+    {
+        const std::lock_guard lock(peers_lock_);
+        if (const auto known = peer_bells_.find({epoch, number}); known != peer_bells_.end())
+            return known->second.bell;
+    }
+    auto bell = std::make_shared<WakerBell>();
+    // Without peers_lock_: it may take until the adapter is back.
     CW_TRY_ASSIGN(OpenedDoorbell opened, open_doorbell(abi::DoorbellKind::bell_out, number));
-    auto bell = std::make_shared<WakerBell>(std::move(opened.page), std::move(opened.socket));
-    peer_bells_[number] = {bell, opened.id};
+    bell->open(std::move(opened.page), std::move(opened.socket));
+    const std::lock_guard lock(peers_lock_);
+    peer_bells_[{opened.epoch, number}] = {bell, opened.id};
     return bell;
 }
 
@@ -201,7 +276,7 @@ void Partition::release_peer_bell(std::shared_ptr<WakerBell> bell) noexcept {
 
 // Closes the bells of completion queues that are gone and that nobody here rings any more.
 void Partition::forget_hung_up_bells() {
-    std::vector<PeerBell> gone;
+    std::vector<std::pair<std::uint32_t, PeerBell>> gone;  // with the epoch
     {
         const std::lock_guard lock(peers_lock_);
         for (auto it = peer_bells_.begin(); it != peer_bells_.end();) {
@@ -210,13 +285,13 @@ void Partition::forget_hung_up_bells() {
                 ++it;
                 continue;
             }
-            gone.push_back(std::move(known));
+            gone.emplace_back(it->first.first, std::move(known));
             it = peer_bells_.erase(it);
         }
     }
-    for (PeerBell& known : gone) {
+    for (auto& [epoch, known] : gone) {
         put_away(known.bell->socket());
-        close_doorbell(known.doorbell);
+        close_peer_doorbell(known.doorbell, epoch);
     }
 }
 

@@ -23,18 +23,19 @@ namespace {
 
 }  // namespace
 
-Result<void> PeerBells::open(int adapter_socket) {
+Result<void> PeerBells::open(int pulse) {
     poll_.reset(::epoll_create1(EPOLL_CLOEXEC));
     if (!poll_)
         return fail_errno("epoll_create1 for a completion queue", errno);
-    return watch(poll_.get(), adapter_socket, nullptr);
+    return pulse < 0 ? Result<void>() : watch(poll_.get(), pulse, this);
 }
 
-Result<void> PeerBells::add(Partition& partition, std::uint32_t number) {
+Result<BellShare> PeerBells::add(Partition& partition, std::uint32_t number) {
+    const std::uint32_t epoch = partition.adapter().now().epoch();
     for (auto& bell : bells_) {
-        if (bell->number == number) {
+        if (bell->known_as == BellShare{epoch, number}) {
             ++bell->shares;
-            return {};
+            return bell->known_as;
         }
     }
     CW_TRY(partition.may_take_sockets());
@@ -42,7 +43,7 @@ Result<void> PeerBells::add(Partition& partition, std::uint32_t number) {
     CW_TRY_ASSIGN(OpenedDoorbell opened,
                   partition.open_doorbell(abi::DoorbellKind::bell_in, number));
     auto bell = std::make_unique<Bell>();
-    bell->number = number;
+    bell->known_as = {opened.epoch, number};
     bell->doorbell = opened.id;
     bell->shares = 1;
     bell->page = std::move(opened.page);
@@ -51,12 +52,12 @@ Result<void> PeerBells::add(Partition& partition, std::uint32_t number) {
     bell->waiter = shm::DoorbellWaiter(bell->layout);
     CW_TRY(watch(poll_.get(), bell->socket.fd(), bell.get()));
     bells_.push_back(std::move(bell));
-    return {};
+    return bells_.back()->known_as;
 }
 
-void PeerBells::remove(Partition& partition, std::uint32_t number) noexcept {
+void PeerBells::remove(Partition& partition, BellShare share) noexcept {
     const auto found = std::find_if(bells_.begin(), bells_.end(),
-                                    [&](const auto& bell) { return bell->number == number; });
+                                    [&](const auto& bell) { return bell->known_as == share; });
     if (found == bells_.end() || --(*found)->shares != 0)
         return;
     quietly([&] { forget_hung_up(partition); });
@@ -76,7 +77,7 @@ void PeerBells::forget_hung_up(Partition& partition) {
 void PeerBells::end(Partition& partition, Bell& bell) {
     (void)::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, bell.socket.fd(), nullptr);
     partition.put_away(bell.socket);
-    partition.close_doorbell(bell.doorbell);
+    partition.close_peer_doorbell(bell.doorbell, bell.known_as.epoch);
 }
 
 void PeerBells::close(Partition& partition) noexcept {
@@ -118,6 +119,8 @@ bool PeerBells::drain() noexcept {
             adapters = true;
             continue;
         }
+        if (events[static_cast<std::size_t>(i)].data.ptr == this)
+            continue;  // the pulse
         // A peer that has gone would show as readable for ever; the adapter says what it means.
         if (bell->socket.drain() == platform::WakeupSocket::Drained::peer_gone) {
             (void)::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, bell->socket.fd(), nullptr);
@@ -125,6 +128,17 @@ bool PeerBells::drain() noexcept {
         }
     }
     return adapters;
+}
+
+bool PeerBells::hung_up(BellShare share) const noexcept {
+    return std::any_of(bells_.begin(), bells_.end(), [&](const auto& bell) {
+        return bell->hung_up && bell->known_as == share;
+    });
+}
+
+void PeerBells::leave(int file) noexcept {
+    if (file >= 0)
+        (void)::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, file, nullptr);
 }
 
 std::size_t PeerBells::sockets(int adapter_socket,

@@ -27,19 +27,31 @@
 
 namespace causeway::client {
 
+// A share in a bell: under which number, and of which adapter.
+struct BellShare {
+    std::uint32_t epoch = 0;
+    std::uint32_t number = 0;
+    [[nodiscard]] bool operator==(const BellShare&) const = default;
+};
+
 class PeerBells {
 public:
     static constexpr std::uint32_t kBellsPerLook = 8;
 
-    // `adapter_socket`: the completion queue's own, which shows at fd() too.
-    [[nodiscard]] Result<void> open(int adapter_socket);
-    // fd() is readable when one of the sockets is.
+    // `pulse` (may be -1) shows at fd(), too. So does the completion queue's own socket, for which
+    // somebody else sees to it (Attachment::watch).
+    [[nodiscard]] Result<void> open(int pulse);
+    // fd() is readable when one of the sockets is, or the pulse.
     [[nodiscard]] int fd() const noexcept { return poll_.get(); }
     [[nodiscard]] bool empty() const noexcept { return bells_.empty(); }
 
-    // Opens the bell that the adapter knows as `number`, or takes another share in it.
-    [[nodiscard]] Result<void> add(Partition& partition, std::uint32_t number);
-    void remove(Partition& partition, std::uint32_t number) noexcept;
+    // Opens the bell that the adapter of now knows as `number`, or takes another share in it.
+    [[nodiscard]] Result<BellShare> add(Partition& partition, std::uint32_t number);
+    void remove(Partition& partition, BellShare share) noexcept;
+    // Found out by drain().
+    [[nodiscard]] bool hung_up(BellShare share) const noexcept;
+    // The adapter has gone for good: fd() shows the peers alone.
+    void leave(int file) noexcept;
     // The completion queue is going.
     void close(Partition& partition) noexcept;
     // A forked child: lets everything lie.
@@ -73,17 +85,18 @@ public:
         if (!bells_.empty() && platform::register_for_membarrier())
             platform::membarrier_everywhere();
     }
-    // Takes the bytes that have come. Have some come to the adapter's socket, which is not drained?
+    // Takes the bytes that have come. Have some come to the adapter's socket, which is not drained
+    // here? (Nor is the pulse.)
     [[nodiscard]] bool drain() noexcept;
     // The sockets to sleep on, one by one: fd() is slower, since a wake-up passes two queues there.
-    // At most kMostSockets; beyond that fd() alone.
+    // At most kMostSockets; beyond that fd() alone. `adapter_socket` may be another file, or -1.
     static constexpr std::size_t kMostSockets = 8;
     [[nodiscard]] std::size_t sockets(int adapter_socket,
                                       std::span<int, kMostSockets + 1> out) const noexcept;
 
 private:
     struct Bell {
-        std::uint32_t number = 0;    // at the adapter, between the two partitions
+        BellShare known_as;          // at the adapter, between the two partitions
         std::uint32_t doorbell = 0;  // at the adapter, for this partition
         std::uint32_t shares = 0;
         bool hung_up = false;  // nothing comes any more

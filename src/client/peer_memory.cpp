@@ -23,7 +23,9 @@ namespace {
     request.queue_pair = queue_pair;
     request.handle = handle;
     request.part = part;
-    return partition.call<abi::ResolveReply>(request, -1, &memory);
+    return partition.adapter().try_once([&](control::Channel& channel) {
+        return channel.call<abi::ResolveReply>(request, -1, &memory);
+    });
 }
 
 // What the adapter says of a handle it will always say: handles do not come back, and rights do not
@@ -35,8 +37,8 @@ namespace {
 
 }  // namespace
 
-abi::Status PeerMemory::obtain(Partition& partition, std::uint32_t queue_pair, std::uint32_t handle,
-                               engine::Claim claim) noexcept {
+std::optional<abi::Status> PeerMemory::obtain(Partition& partition, std::uint32_t queue_pair,
+                                              std::uint32_t handle, engine::Claim claim) noexcept {
     const bool peers = claim == engine::Claim::peers;
     if (peers && (overdone_ || refused_.holds(handle, platform::monotonic_ns())))
         return abi::Status::remote_access;
@@ -48,8 +50,10 @@ abi::Status PeerMemory::obtain(Partition& partition, std::uint32_t queue_pair, s
         code = mapped.error().code;
     } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): as `code` says
     }
+    if (partition.adapter().standing() == Standing::away)
+        return std::nullopt;
     // Another connection with the same peer may still have it.
-    if (code == ErrorCode::peer_gone)
+    if (code == ErrorCode::peer_gone || partition.gone())
         return abi::Status::peer_gone;
     if (peers && !refused_.note(handle, refusal_of(code), platform::monotonic_ns()))
         overdone_ = true;

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/result.hpp"
@@ -27,9 +28,11 @@ namespace causeway::client {
 class PeerMemory {
 public:
     [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
-    // Maps the peer's region `handle`, asking on behalf of `queue_pair`.
-    [[nodiscard]] abi::Status obtain(Partition& partition, std::uint32_t queue_pair,
-                                     std::uint32_t handle, engine::Claim claim) noexcept;
+    // Maps the peer's region `handle`, asking on behalf of `queue_pair`. None: the adapter is away;
+    // peer_gone, also where it is so for good.
+    [[nodiscard]] std::optional<abi::Status> obtain(Partition& partition, std::uint32_t queue_pair,
+                                                    std::uint32_t handle,
+                                                    engine::Claim claim) noexcept;
     // Has the peer claimed more regions that are not there than an honest one can?
     [[nodiscard]] bool overdone() const noexcept { return overdone_; }
     // Lets go of everything.

@@ -42,10 +42,17 @@ Result<void> QueuePair::open() {
     request.completions = completions_->doorbell();
     request.patience = static_cast<std::uint32_t>(terms_.patience);
     request.patience_ns = terms_.patience_ns;
-    platform::UniqueFd memory;
-    CW_TRY_ASSIGN(created_, partition_->call<abi::CreateQueuePairReply>(request, -1, &memory));
-    is_open_ = true;  // from here on the destructor gives it back to the adapter
-    CW_TRY(adopt_reply(memory));
+    const auto create = [&](control::Channel& channel) -> Result<void> {
+        platform::UniqueFd memory;
+        CW_TRY_ASSIGN(created_,
+                      channel.call<abi::CreateQueuePairReply>(request, -1, &memory));
+        is_open_ = true;  // from here on the destructor gives it back to the adapter
+        CW_TRY(adopt_reply(memory));
+        partition_->adapter().keep(
+            HeldQueuePair{.id = created_.queue_pair, .memory = std::move(memory)});
+        return {};
+    };
+    CW_TRY(partition_->adapter().transact(create));
     CW_TRY_ASSIGN(mover_, partition_->mover_bell(created_.mover));
     return completions_->add(*this);
 }
@@ -91,11 +98,12 @@ QueuePair::~QueuePair() {
     if (lane_)
         lane_->stop();
     quietly([this] {
-        if (partition_->gone())
-            return;
         auto request = control::make<abi::DisconnectRequest>(abi::Request::disconnect);
         request.queue_pair = created_.queue_pair;
-        (void)partition_->call_empty(request);  // whatever comes of it, this side has let go
+        // Whatever comes of it, this side has let go.
+        (void)partition_->adapter().give_back(
+            Kind::queue_pair, created_.queue_pair,
+            [&](control::Channel& channel) { return channel.call_empty(request); });
     });
 }
 

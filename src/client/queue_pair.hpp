@@ -115,6 +115,20 @@ public:
     // The adapter rang for this pair: its state may have changed.
     void note_change() noexcept { changed_ = true; }
     void note_adapter_gone() noexcept;
+    // A new adapter is there, and may have changed what it changes.
+    void note_return() noexcept {
+        if (lane_)
+            lane_->forget_grants();
+    }
+    // Direct: the connection goes on without an adapter.
+    [[nodiscard]] bool survives_adapter() const noexcept {
+        return lane_ && end_ == End::none && !partition_->adapter().closed();
+    }
+    // Direct, with no adapter to say so.
+    [[nodiscard]] bool lost_its_peer() const noexcept {
+        return survives_adapter() && lane_->peer_hung_up();
+    }
+    void note_peer_gone() noexcept;
     void set_polled(bool polled) noexcept {
         inbound_->polled.store(polled ? 1 : 0, std::memory_order_relaxed);
         if (inbound_ != layout_)

@@ -56,7 +56,7 @@ constexpr std::uint64_t kSettleNs = 10'000'000'000;
 abi::QueuePairState QueuePair::state() const noexcept {
     if (end_ != End::none)
         return end_state_;
-    if (partition_->gone())
+    if (partition_->gone() && !survives_adapter())
         return abi::QueuePairState::closed;
     // SYNC(queue-pair-state): acquire, pairs with the executor's release: who sees the state sees
     // its reason and every completion that was published before it.
@@ -68,7 +68,7 @@ abi::QueuePairState QueuePair::state() const noexcept {
 ErrorCode QueuePair::reason() const noexcept {
     if (end_ != End::none)
         return end_reason_;
-    if (partition_->gone())
+    if (partition_->gone() && !survives_adapter())
         return ErrorCode::adapter_gone;
     const std::uint32_t reason = layout_->reason.load(std::memory_order_relaxed);
     return reason == 0 || reason >= static_cast<std::uint32_t>(abi::kErrorCount)
@@ -120,17 +120,14 @@ Result<void> QueuePair::outcome_of(const std::string& target) const {
 
 bool QueuePair::await_outcome(std::uint64_t timeout_ns) {
     const Deadline deadline(timeout_ns);
-    EventWaiter& events = partition_->events();
     for (;;) {
-        const std::uint32_t ticket = events.ticket();
+        const std::uint32_t ticket = partition_->event_ticket();
         if (state() > abi::QueuePairState::connecting)
             return true;
         const std::uint64_t left = deadline.left_ns();
         if (left == 0)
             return false;
-        if (events.wait(ticket, left) == EventWaiter::Waited::adapter_gone) {
-            partition_->note_gone();  // state() says closed from now on
-        }
+        (void)partition_->await_event(ticket, left);  // once it has gone, state() says closed
     }
 }
 
@@ -200,6 +197,8 @@ Result<void> QueuePair::go_direct() {
 
 // For a connection that nobody waited for: at the first post or poll that finds it connected.
 void QueuePair::settle_late() noexcept {
+    if (partition_->adapter().standing() == Standing::away)
+        return;  // who polls must not wait; its return comes here again
     try {
         if (auto settled = settle(); !settled.has_value())
             (void)set_error(settled.error());

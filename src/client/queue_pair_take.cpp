@@ -88,9 +88,14 @@ bool QueuePair::state_says_ended() const noexcept {
 }
 
 void QueuePair::note_adapter_gone() noexcept {
-    if (end_ == End::none) {
+    if (end_ == End::none && !survives_adapter()) {
         begin_end(End::draining, abi::QueuePairState::closed, ErrorCode::adapter_gone);
     }
+}
+
+void QueuePair::note_peer_gone() noexcept {
+    if (end_ == End::none)
+        begin_end(End::draining, abi::QueuePairState::closed, ErrorCode::peer_gone);
 }
 
 void QueuePair::begin_end(End end, abi::QueuePairState state, ErrorCode reason) noexcept {

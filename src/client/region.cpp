@@ -77,26 +77,50 @@ Result<Region> Region::enroll(Region region, const RegionTerms& terms) {
     region.base_ = zero_based ? 0 : reinterpret_cast<std::uintptr_t>(memory.data());
     {
         const std::lock_guard in_order(partition.registration_lock());
-        for (std::uint32_t part = 0; part < memory.parts(); ++part) {
-            auto request = control::make<abi::RegisterRequest>(abi::Request::register_region);
-            request.size = memory.size();
-            request.address = region.base_;
-            request.rights = terms.access;
-            request.part = part;
-            request.parts = memory.parts();
-            CW_TRY_ASSIGN(region.registered_,
-                          partition.call<abi::RegisterReply>(request, memory.file(part)));
+        std::uint32_t epoch = 0;
+        for (std::uint32_t part = 0; part < memory.parts();) {
+            CW_TRY_ASSIGN(const Took took, region.enroll_part(part, terms, epoch));
+            part = took == Took::part ? part + 1 : 0;
             CAUSEWAY_FAULT_POINT("client.register.replied");
         }
-    }
-    if (region.registered_.handle == 0) {
-        return fail(ErrorCode::protocol, "the adapter registered a region, but gave no handle");
     }
     partition.regions().insert(region.registered_.handle,
                                {reinterpret_cast<std::uintptr_t>(memory.data()), memory.size(),
                                 region.base_, (terms.access & CW_ACCESS_EXPORTABLE) != 0});
-    memory.close_files();
+    if (!partition.adapter().survives())
+        memory.close_files();
     return region;
+}
+
+// `epoch`: of the adapter that took the first part, which is the only one that can take the next.
+Result<Region::Took> Region::enroll_part(std::uint32_t part, const RegionTerms& terms,
+                                         std::uint32_t& epoch) {
+    auto request = control::make<abi::RegisterRequest>(abi::Request::register_region);
+    request.size = memory_.size();
+    request.address = base_;
+    request.rights = terms.access;
+    request.part = part;
+    request.parts = memory_.parts();
+    Attachment& adapter = partition_->adapter();
+    return adapter.transact([&](control::Channel& channel) -> Result<Took> {
+        if (part == 0)
+            epoch = adapter.now().epoch();
+        if (epoch != adapter.now().epoch())
+            return Took::nothing;
+        CW_TRY_ASSIGN(const auto reply,
+                      channel.call<abi::RegisterReply>(request, memory_.file(part)));
+        if (part + 1 != request.parts)
+            return Took::part;
+        if (reply.handle == 0) {
+            return fail(ErrorCode::protocol, "the adapter registered a region, but gave no handle");
+        }
+        registered_ = reply;
+        HeldRegion held{.handle = reply.handle, .generation = reply.generation, .parts = {}};
+        for (std::uint32_t i = 0; i < request.parts; ++i)
+            held.parts.push_back(memory_.file(i));
+        adapter.keep(std::move(held));
+        return Took::part;
+    });
 }
 
 Region::Region(Region&& other) noexcept
@@ -121,15 +145,14 @@ Result<void> Region::close() {
         return {};
     partition_->regions().remove(registered.handle);
     CAUSEWAY_FAULT_POINT("client.deregister.forgotten");
-    if (partition_->gone())
-        return {};  // nobody is left who could reach it
     auto request = control::make<abi::RegionRequest>(abi::Request::deregister_region);
     request.handle = registered.handle;
     request.generation = registered.generation;
-    auto done = partition_->call_empty(request);
-    if (!done.has_value() && partition_->gone())
-        return {};
-    return done;
+    return partition_->adapter().give_back(
+        Kind::region, registered.handle, [&](control::Channel& channel) -> Result<void> {
+            CW_TRY(channel.call<abi::DeregisterReply>(request));
+            return {};
+        });
 }
 
 Result<std::uint64_t> Region::append_offset() const {

@@ -52,6 +52,9 @@ private:
     Region(std::shared_ptr<Partition> partition, RegionMemory memory) noexcept
         : partition_(std::move(partition)), memory_(std::move(memory)) {}
     [[nodiscard]] static Result<Region> enroll(Region region, const RegionTerms& terms);
+    enum class Took : std::uint8_t { part, nothing };  // nothing: begin anew
+    [[nodiscard]] Result<Took> enroll_part(std::uint32_t part, const RegionTerms& terms,
+                                           std::uint32_t& epoch);
 
     std::shared_ptr<Partition> partition_;
     RegionMemory memory_;

@@ -42,7 +42,8 @@ public:
     }
     [[nodiscard]] int file(std::uint32_t part) const noexcept { return files_[part].get(); }
 
-    // After registering: the adapter has its own descriptors. Adopted memory keeps them.
+    // After registering, where the adapter's death is not survived: it has its own descriptors.
+    // Adopted memory keeps them.
     void close_files() noexcept;
     // In a forked child: forgets what belongs to the parent.
     void abandon() noexcept;

@@ -1,6 +1,7 @@
 #include "control/channel.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -53,8 +54,8 @@ Result<std::string> fabric_socket_path(std::string_view explicit_path) {
 Channel::Channel(platform::UniqueFd connection)
     : connection_(std::move(connection)), reply_(abi::kMaxMessage) {}
 
-Result<Channel> Channel::connect(const std::string& path) {
-    auto connection = platform::connect_to(path);
+Result<Channel> Channel::connect(const std::string& path, platform::Blocking blocking) {
+    auto connection = platform::connect_to(path, blocking);
     if (connection.has_value())
         return Channel(std::move(*connection));
     Error error = std::move(connection).error();
@@ -67,13 +68,18 @@ Result<Channel> Channel::connect(const std::string& path) {
 Result<std::span<const std::byte>> Channel::exchange(abi::Header& header,
                                                      std::span<std::byte> request, int descriptor,
                                                      platform::UniqueFd* received) {
+    CW_TRY(send(header, request, descriptor));
+    return take_reply(received);
+}
+
+Result<void> Channel::send(abi::Header& header, std::span<std::byte> request, int descriptor) {
     const char* const name = request_name(header.type);
     if (!connection_) {
         return fail_format(ErrorCode::adapter_gone,
                            "%s: the connection to the adapter has ended; attach anew", name);
     }
     header.sequence = ++sequence_;
-    const abi::Header sent = header;
+    asked_ = header;
 
     // One request is outstanding, so there is always room: no waiting here.
     auto sending = platform::send_message(connection_.get(), request, descriptor);
@@ -87,7 +93,17 @@ Result<std::span<const std::byte>> Channel::exchange(abi::Header& header,
         return fail_format(ErrorCode::adapter_gone, "%s: the adapter has gone (%s); attach anew",
                            name, error.text.c_str());
     }
+    return {};
+}
 
+bool Channel::answered() const noexcept {
+    pollfd look{.fd = connection_.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&look, 1, 0) > 0;
+}
+
+Result<std::span<const std::byte>> Channel::take_reply(platform::UniqueFd* received) {
+    const abi::Header sent = asked_;
+    const char* const name = request_name(sent.type);
     auto answer = platform::receive_message(connection_.get(), reply_, platform::Blocking::yes,
                                             platform::monotonic_ns() + patience_ns_);
     if (!answer.has_value()) {

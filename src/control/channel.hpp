@@ -24,6 +24,7 @@
 #include "base/result.hpp"
 #include "control/message.hpp"
 #include "platform/fd.hpp"
+#include "platform/socket.hpp"
 
 namespace causeway::control {
 
@@ -41,7 +42,9 @@ public:
     explicit Channel(platform::UniqueFd connection);
 
     // Errors: no_adapter, denied, invalid_argument (path), again (busy).
-    [[nodiscard]] static Result<Channel> connect(const std::string& path);
+    // With Blocking::no it does not wait for a busy listener.
+    [[nodiscard]] static Result<Channel> connect(
+        const std::string& path, platform::Blocking blocking = platform::Blocking::yes);
 
     // Sends `request` (its header's type and size are set, the sequence is filled in here), with it
     // a copy of `descriptor` unless that is -1, and waits for the reply. A descriptor that comes
@@ -64,6 +67,28 @@ public:
         CW_TRY(finish(parse_empty(bytes)));
         return {};
     }
+
+    // The two halves of a call, for who must not wait: ask() sends, and answer() or answer_empty()
+    // takes the reply, once answered() says that there is one, or the end. In between fd() may be
+    // waited on.
+    template<Message Request>
+    [[nodiscard]] Result<void> ask(Request request, int descriptor = -1) {
+        return send(request.header, writable(request), descriptor);
+    }
+    [[nodiscard]] bool answered() const noexcept;
+    template<Message Reply>
+    [[nodiscard]] Result<Reply> answer(platform::UniqueFd* received = nullptr) {
+        CW_TRY_ASSIGN(const std::span<const std::byte> bytes,
+                      take_reply(received));
+        return finish(parse<Reply>(bytes));
+    }
+    [[nodiscard]] Result<void> answer_empty(platform::UniqueFd* received = nullptr) {
+        CW_TRY_ASSIGN(const std::span<const std::byte> bytes,
+                      take_reply(received));
+        CW_TRY(finish(parse_empty(bytes)));
+        return {};
+    }
+
     // One page of stats.
     template<typename Row>
     [[nodiscard]] Result<StatsPage<Row>> stats(abi::StatsKind kind, std::uint32_t cursor = 0) {
@@ -106,6 +131,9 @@ private:
                                                               std::span<std::byte> request,
                                                               int descriptor,
                                                               platform::UniqueFd* received);
+    [[nodiscard]] Result<void> send(abi::Header& header, std::span<std::byte> request,
+                                    int descriptor);
+    [[nodiscard]] Result<std::span<const std::byte>> take_reply(platform::UniqueFd* received);
     // A reply that cannot be parsed closes the channel (invariant 1).
     template<typename T>
     [[nodiscard]] Result<T> finish(Result<T> result) {
@@ -118,6 +146,7 @@ private:
     platform::UniqueFd connection_;
     std::uint64_t patience_ns_ = kPatienceNs;
     std::uint32_t sequence_ = 0;
+    abi::Header asked_{};  // the request that is outstanding, or was last
     std::vector<std::byte> reply_;  // abi::kMaxMessage bytes once connected
 };
 

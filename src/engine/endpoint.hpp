@@ -9,6 +9,7 @@
 #include <causeway/abi/control.hpp>
 #include <causeway/abi/status.hpp>
 #include <cstdint>
+#include <optional>
 
 #include "engine/region_table.hpp"
 #include "engine/trace.hpp"
@@ -55,9 +56,11 @@ enum class Claim : std::uint8_t { own, peers };
 class RegionSource {
 public:
     // success: the region is in the table now. denied: its owner or the policy does not grant it.
-    // peer_gone: nobody is there any more who could. Anything else: there is no such region. A peer
-    // can claim without end: what that costs is for the source to bound.
-    [[nodiscard]] virtual abi::Status obtain(std::uint32_t handle, Claim claim) noexcept = 0;
+    // peer_gone: nobody is there any more who could. Anything else: there is no such region. None:
+    // it cannot be said now, the descriptor has to wait (Step::waits_region). A peer can claim
+    // without end: what that costs is for the source to bound.
+    [[nodiscard]] virtual std::optional<abi::Status> obtain(std::uint32_t handle,
+                                                            Claim claim) noexcept = 0;
 
 protected:
     ~RegionSource() = default;

@@ -78,10 +78,12 @@ Step Flow::acquire(const StepContext& context) noexcept {
     if (is(Opcode::write) || is(Opcode::read)) {
         const std::uint32_t right =
             is(Opcode::write) ? abi::right::kRemoteWrite : abi::right::kRemoteRead;
-        const Status reached =
+        const auto reached =
             reach(Side::remote(*to_.regions, work_.remote, work_.length, right), Claim::own);
-        if (reached != Status::success)
-            return finish(reached);
+        if (!reached)
+            return stalled(Step::waits_region);
+        if (*reached != Status::success)
+            return finish(*reached);
     }
     if (is(Opcode::append)) {
         if (const Step step = acquire_append(); step != Step::progress)
@@ -100,18 +102,23 @@ Step Flow::acquire(const StepContext& context) noexcept {
     return start_move(context);
 }
 
-// Is all of the peer's side within regions that are known here, or can be obtained?
-Status Flow::reach(const Side& side, Claim claim) noexcept {
+// Is all of the peer's side within regions that are known here, or can be obtained? None: it cannot
+// be said now.
+std::optional<Status> Flow::reach(const Side& side, Claim claim) noexcept {
     if (side.check())
         return Status::success;
     if (to_.source == nullptr)
         return Status::remote_access;
     Status refused = Status::remote_access;
+    bool known = true;
     side.each_unknown([&](std::uint32_t handle) {
-        const Status why = to_.source->obtain(handle, claim);
+        const auto why = to_.source->obtain(handle, claim);
         if (why == Status::denied || why == Status::peer_gone)
-            refused = why;
+            refused = *why;
+        known = known && why.has_value();
     });
+    if (!known)
+        return std::nullopt;
     return side.check() ? Status::success : refused;
 }
 
@@ -157,11 +164,13 @@ Step Flow::acquire_receive() noexcept {
 Step Flow::acquire_append() noexcept {
     Region* region = append_target();
     if (region == nullptr) {
-        const Status reached =
+        const auto reached =
             reach(Side::remote(*to_.regions, work_.remote, 0, abi::right::kAppend), Claim::own);
+        if (!reached)
+            return stalled(Step::waits_region);
         region = append_target();
         if (region == nullptr)
-            return finish(reached == Status::success ? Status::remote_access : reached);
+            return finish(*reached == Status::success ? Status::remote_access : *reached);
     }
     if (redo_append(*region))
         return Step::progress;

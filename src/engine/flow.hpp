@@ -24,6 +24,7 @@
 #include <causeway/abi/completion.hpp>
 #include <causeway/abi/status.hpp>
 #include <cstdint>
+#include <optional>
 
 #include "engine/copy_pace.hpp"
 #include "engine/endpoint.hpp"
@@ -38,6 +39,7 @@ enum class Step : std::uint8_t {
     waits_receive,  // the peer has posted no receive
     waits_room,     // a partition has not taken its completions
     waits_lock,     // Append: another flow holds the region's lock, or the log's end is far
+    waits_region,   // its source cannot say now whether the peer's region can be had
     broken,         // one side broke the format: close the queue pair, see blame()
 };
 
@@ -162,7 +164,7 @@ private:
     void complete_receiver(abi::Status status) noexcept;
     void complete_sender(abi::Status status) noexcept;
     [[nodiscard]] bool needs_receive() const noexcept;
-    [[nodiscard]] abi::Status reach(const Side& side, Claim claim) noexcept;
+    [[nodiscard]] std::optional<abi::Status> reach(const Side& side, Claim claim) noexcept;
     [[nodiscard]] std::uint64_t now() noexcept;
     [[nodiscard]] bool is(abi::Opcode opcode) const noexcept {
         return work_.control.opcode == static_cast<std::uint8_t>(opcode);

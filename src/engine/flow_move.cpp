@@ -65,9 +65,11 @@ Step Flow::start_move(const StepContext& context) noexcept {
         case Opcode::send:
             source_ = list;
             target_ = Side::local(theirs, receive_.list.data(), receive_.segments);
-            if (const Status reached = reach(target_, Claim::peers); reached != Status::success) {
-                if (reached == Status::peer_gone)
-                    return finish(reached);
+            if (const auto reached = reach(target_, Claim::peers); reached != Status::success) {
+                if (!reached)
+                    return stalled(Step::waits_region);  // still in Phase::acquire
+                if (*reached == Status::peer_gone)
+                    return finish(*reached);
                 return finish_receiver_fault(Status::local_protection, Status::remote_access);
             }
             break;

@@ -174,9 +174,9 @@ Result<UniqueFd> listen_at(const std::string& path, mode_t mode, int backlog) {
     return fd;
 }
 
-Result<UniqueFd> connect_to(const std::string& path) {
+Result<UniqueFd> connect_to(const std::string& path, Blocking blocking) {
     CW_TRY_ASSIGN(const sockaddr_un address, address_of(path));
-    CW_TRY_ASSIGN(UniqueFd fd, make_socket(0));
+    CW_TRY_ASSIGN(UniqueFd fd, make_socket(blocking == Blocking::no ? SOCK_NONBLOCK : 0));
     // A full backlog makes connect() wait; this bounds it.
     timeval patience{.tv_sec = kConnectPatienceSeconds, .tv_usec = 0};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -188,6 +188,8 @@ Result<UniqueFd> connect_to(const std::string& path) {
         return connect_failed(path, err);
     patience = {};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (blocking == Blocking::no)
+        CW_TRY(set_blocking(fd.get(), Blocking::yes));
     return fd;
 }
 

@@ -31,8 +31,10 @@ enum class Blocking { no, yes };
 [[nodiscard]] Result<UniqueFd> listen_at(const std::string& path, mode_t mode, int backlog = 64);
 
 // A blocking connection. Errors: no_adapter (nothing there, or nobody answers), denied
-// (permissions), invalid_argument (path too long), again (the listener's backlog is full).
-[[nodiscard]] Result<UniqueFd> connect_to(const std::string& path);
+// (permissions), invalid_argument (path too long), again (the listener's backlog is full; with
+// Blocking::no that is not waited for).
+[[nodiscard]] Result<UniqueFd> connect_to(const std::string& path,
+                                          Blocking blocking = Blocking::yes);
 
 // A non-blocking connection from a listener. Errors: again (nobody waits), limit_reached
 // (descriptors: accept again later), system.

@@ -2,6 +2,8 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <new>
@@ -16,6 +18,12 @@ namespace causeway::test {
 namespace {
 
 constexpr unsigned kSeals = platform::kSizeSeals | F_SEAL_SEAL;
+constexpr std::uint8_t kToken = 0x5a;
+
+[[nodiscard]] ino_t inode_of(int file) {
+    struct stat facts {};
+    return ::fstat(file, &facts) == 0 ? facts.st_ino : 0;
+}
 
 }  // namespace
 
@@ -23,6 +31,12 @@ FakeBell::FakeBell() {
     page_fd = platform::create_memfd("fake-bell", platform::kPage, kSeals).value();
     page_ = platform::Mapping::map(page_fd.get(), platform::kPage).value();
     ::new (page_.data()) abi::DoorbellLayout{};
+    auto ends = platform::WakeupSocket::make_pair().value();
+    socket_ = std::move(ends.first);
+    peer_end = ends.second.release();
+}
+
+void FakeBell::renew() {
     auto ends = platform::WakeupSocket::make_pair().value();
     socket_ = std::move(ends.first);
     peer_end = ends.second.release();
@@ -126,6 +140,31 @@ void FakeAdapter::die() {
     const std::lock_guard lock(lock_);
     listener_.reset();
     sessions_.clear();
+    for (auto& [session, bells] : journal_) {
+        for (auto& bell : bells)
+            bell->socket() = {};
+    }
+}
+
+void FakeAdapter::start_again() {
+    listener_ = platform::listen_at(directory_ / "fabric.sock", 0600).value();
+    stop_.reset(::eventfd(0, EFD_CLOEXEC));
+    {
+        const std::lock_guard lock(lock_);
+        handed_over_.clear();
+    }
+    thread_ = std::thread([this] { run(); });
+}
+
+void FakeAdapter::hang_up() {
+    const std::lock_guard lock(lock_);
+    for (auto& session : sessions_)
+        (void)::shutdown(session->connection.get(), SHUT_RDWR);  // its thread forgets it
+}
+
+std::vector<std::string> FakeAdapter::handed_over() {
+    const std::lock_guard lock(lock_);
+    return handed_over_;
 }
 
 std::shared_ptr<FakeEnd> FakeAdapter::end(std::size_t index) {
@@ -205,6 +244,9 @@ bool FakeAdapter::serve(Session& session) {
     if (!request.has_value())
         return request.error().code == ErrorCode::again;
     ++counts_[request->header.type];
+    auto expected = request->header.type;
+    if (hang_up_on.compare_exchange_strong(expected, 0))
+        return false;
     auto done = answer(session, *request);
     if (!done.has_value()) {
         return control::reply_error(session.connection.get(), request->header, done.error())
@@ -216,19 +258,13 @@ bool FakeAdapter::serve(Session& session) {
 Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& request) {
     const int fd = session.connection.get();
     switch (static_cast<abi::Request>(request.header.type)) {
-        case abi::Request::attach: {
-            CW_TRY_ASSIGN(const auto asked, control::parse<abi::AttachRequest>(request.bytes));
-            if (asked.name[0] == '\0' && (asked.flags & abi::attach_flag::kObserver) == 0)
-                return fail(ErrorCode::invalid_argument, "no name given: choose a name");
-            auto reply = control::make_reply<abi::AttachReply>(request.header);
-            reply.major = abi::kMajor;
-            reply.movers = 1;
-            reply.max_bytes = std::uint64_t{4} << 30;
-            reply.max_regions = 64;
-            reply.max_queue_pairs = 4096;
-            std::memcpy(reply.name, asked.name, sizeof reply.name);
-            return control::reply(fd, reply);
-        }
+        case abi::Request::attach:
+            return answer_attach(session, request);
+        case abi::Request::resume_doorbell:
+        case abi::Request::resume_region:
+        case abi::Request::resume_queue_pair:
+        case abi::Request::resume_done:
+            return answer_resume(session, request);
         case abi::Request::register_region: {
             CW_TRY_ASSIGN(const auto asked, control::parse<abi::RegisterRequest>(request.bytes));
             if (register_error != abi::Error::none)
@@ -236,6 +272,9 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
             registered_.push_back(asked);
             CW_TRY(platform::require_seals(request.descriptor.get(), platform::kSizeSeals, 0));
             auto reply = control::make_reply<abi::RegisterReply>(request.header);
+            if (asked.part == 0)
+                region_files_.emplace_back();
+            region_files_.back().push_back(inode_of(request.descriptor.get()));
             if (asked.part + 1 == asked.parts)
                 reply.handle = next_handle++;
             reply.generation = 7;
@@ -267,6 +306,7 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
             return answer_resolve(session, request);
         case abi::Request::stats:
         case abi::Request::open_direct:
+        case abi::Request::narrow_region:
             break;
     }
     return fail(ErrorCode::unsupported, "not played by the test");
@@ -287,6 +327,8 @@ Result<void> FakeAdapter::answer_doorbell(Session& session, control::IncomingReq
         auto reply = control::make_reply<abi::OpenDoorbellReply>(request.header);
         reply.doorbell = static_cast<std::uint32_t>(session.bells.size());
         session.bells.push_back(bell);
+        if (journal)
+            journal_[session.number] = session.bells;
         return control::reply(fd, reply, bell->page_fd.get());
     }
     CW_TRY_ASSIGN(const auto asked, control::parse<abi::DoorbellRequest>(request.bytes));
@@ -328,6 +370,83 @@ Result<void> FakeAdapter::answer_queue_pair(Session& session, control::IncomingR
     CW_TRY(store_text(reply.peer, "somebody"));
     ends_.at(asked.queue_pair)->set_state(abi::QueuePairState::connected);
     return control::reply(fd, reply);
+}
+
+Result<void> FakeAdapter::answer_attach(Session& session, control::IncomingRequest& request) {
+    CW_TRY_ASSIGN(const auto asked, control::parse<abi::AttachRequest>(request.bytes));
+    if (asked.name[0] == '\0' && (asked.flags & abi::attach_flag::kObserver) == 0)
+        return fail(ErrorCode::invalid_argument, "no name given: choose a name");
+    session.number = next_session_;
+    if ((asked.flags & abi::attach_flag::kResume) != 0) {
+        if (resume_error != abi::Error::none)
+            return fail(resume_error, "the test wants nobody to come back");
+        const auto known = journal_.find(asked.session);
+        if (known == journal_.end())
+            return fail(ErrorCode::not_found, "no such session");
+        if (asked.token[0] != kToken)
+            return fail(ErrorCode::denied, "this is another one's session");
+        session.number = asked.session;
+        session.bells = known->second;
+    } else {
+        ++next_session_;
+    }
+    auto reply = control::make_reply<abi::AttachReply>(request.header);
+    reply.major = abi::kMajor;
+    reply.session = session.number;
+    reply.movers = 1;
+    reply.max_bytes = std::uint64_t{4} << 30;
+    reply.max_regions = 64;
+    reply.max_queue_pairs = 4096;
+    std::memcpy(reply.name, asked.name, sizeof reply.name);
+    if (journal)
+        std::memset(reply.token, kToken, sizeof reply.token);
+    return control::reply(session.connection.get(), reply);
+}
+
+Result<void> FakeAdapter::answer_resume(Session& session, control::IncomingRequest& request) {
+    const int fd = session.connection.get();
+    const ino_t file = inode_of(request.descriptor.get());
+    const auto note = [&](std::string what, bool right) {
+        handed_over_.push_back(std::move(what) + (right ? "" : "?"));
+    };
+    switch (static_cast<abi::Request>(request.header.type)) {
+        case abi::Request::resume_doorbell: {
+            CW_TRY_ASSIGN(const auto asked,
+                          control::parse<abi::ResumeDoorbellRequest>(request.bytes));
+            FakeBell& bell = *session.bells.at(asked.doorbell);
+            note("doorbell " + std::to_string(asked.doorbell),
+                 file == inode_of(bell.page_fd.get()));
+            bell.renew();
+            CW_TRY(control::reply_empty(fd, request.header, bell.peer_end.get()));
+            bell.peer_end.reset();
+            return {};
+        }
+        case abi::Request::resume_region: {
+            CW_TRY_ASSIGN(const auto asked,
+                          control::parse<abi::ResumeRegionRequest>(request.bytes));
+            note("region " + std::to_string(asked.handle) + "." + std::to_string(asked.part),
+                 asked.generation == 7 &&
+                     file == region_files_.at(asked.handle - 1).at(asked.part));
+            return control::reply_empty(fd, request.header);
+        }
+        case abi::Request::resume_queue_pair: {
+            CW_TRY_ASSIGN(const auto asked,
+                          control::parse<abi::ResumeQueuePairRequest>(request.bytes));
+            note("queue pair " + std::to_string(asked.queue_pair),
+                 file == inode_of(ends_.at(asked.queue_pair)->memory.get()));
+            return control::reply_empty(fd, request.header);
+        }
+        default:
+            break;
+    }
+    note("done", true);
+    CW_TRY(control::reply_empty(fd, request.header));
+    for (const auto& end : ends_) {
+        if (end->completions->socket().valid())
+            end->completions->ring(end->ready_bit);
+    }
+    session.bells.at(0)->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::queue_pair_changed));
+    return {};
 }
 
 Result<void> FakeAdapter::answer_resolve(Session& session, control::IncomingRequest& request) {

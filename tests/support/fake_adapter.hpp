@@ -1,9 +1,12 @@
 // An adapter of which the test plays the executor: it speaks the control protocol in a thread of
-// its own and hands out real doorbells and queue memory, and moves nothing by itself.
+// its own and hands out real doorbells and queue memory, and moves nothing by itself. It can die,
+// be started again, and take back what its `journal` knows.
 //
 // Threading: the control thread answers; everything else may be called from the test's thread, and
 // an end's executor side from one thread at a time.
 #pragma once
+
+#include <sys/types.h>
 
 #include <atomic>
 #include <causeway/abi/control.hpp>
@@ -41,6 +44,8 @@ public:
     void kick() { (void)socket_.notify(); }
     [[nodiscard]] abi::DoorbellLayout* layout() { return page_.at<abi::DoorbellLayout>(); }
     [[nodiscard]] platform::WakeupSocket& socket() { return socket_; }
+    // A new socketpair, as a new adapter makes it.
+    void renew();
 
     abi::DoorbellKind kind{};
     platform::UniqueFd page_fd;   // for the partition
@@ -103,6 +108,13 @@ public:
     [[nodiscard]] std::string socket() const { return directory_ / "fabric.sock"; }
     // Ends all connections, as the death of an adapter does.
     void die();
+    // The next adapter, in the same directory. It knows what the last one did.
+    void start_again();
+    // Ends the connections, and goes on listening.
+    void hang_up();
+    // What partitions have handed over since the last start, in order: "doorbell 0", "region 1.0",
+    // "queue pair 0", "done"; with "?" where the file was another one.
+    [[nodiscard]] std::vector<std::string> handed_over();
 
     // The end of the queue pair that was created as number `index`.
     [[nodiscard]] std::shared_ptr<FakeEnd> end(std::size_t index);
@@ -124,20 +136,30 @@ public:
     std::atomic<abi::Error> connect_reason{abi::Error::none};
     // Answered to every registration if not none.
     std::atomic<abi::Error> register_error{abi::Error::none};
+    // Does it keep one, that is: give tokens and take partitions back?
+    std::atomic<bool> journal{false};
+    // Answered to every attempt to resume if not none.
+    std::atomic<abi::Error> resume_error{abi::Error::none};
+    // The next request of this type is not answered: its connection ends. 0: none.
+    std::atomic<std::uint16_t> hang_up_on{0};
     // Given to the next region; counts up.
     std::atomic<std::uint32_t> next_handle{1};
 
 private:
     struct Session {
         platform::UniqueFd connection;
+        std::uint32_t number = 0;  // as the partition knows it
         std::vector<std::shared_ptr<FakeBell>> bells;
     };
+    void listen();
     void run();
     [[nodiscard]] bool serve(Session& session);
     [[nodiscard]] Result<void> answer(Session& session, control::IncomingRequest& request);
     [[nodiscard]] Result<void> answer_doorbell(Session& session, control::IncomingRequest& request);
     [[nodiscard]] Result<void> answer_queue_pair(Session& session,
                                                  control::IncomingRequest& request);
+    [[nodiscard]] Result<void> answer_attach(Session& session, control::IncomingRequest& request);
+    [[nodiscard]] Result<void> answer_resume(Session& session, control::IncomingRequest& request);
     [[nodiscard]] Result<void> answer_resolve(Session& session, control::IncomingRequest& request);
 
     TempDirectory directory_;
@@ -154,6 +176,10 @@ private:
     std::map<std::uint32_t, FakeGrant> grants_;
     std::map<std::uint32_t, abi::Error> refused_grants_;
     int wanted_ = 0;
+    std::uint32_t next_session_ = 1;
+    std::map<std::uint32_t, std::vector<std::shared_ptr<FakeBell>>> journal_;  // by session
+    std::vector<std::vector<ino_t>> region_files_;  // by handle - 1, while it counts from there
+    std::vector<std::string> handed_over_;
     std::thread thread_;
 };
 

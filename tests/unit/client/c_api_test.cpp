@@ -127,7 +127,7 @@ TEST_F(CApi, RefusesBadOptionsOfAQueuePair) {
 
 TEST_F(CApi, LongTextsAreCutVisibly) {
     const std::string path = "/" + std::string(5000, 'x');
-    const cw_attach_options options{sizeof options, path.c_str(), "a"};
+    const cw_attach_options options{sizeof options, path.c_str(), "a", 0};
     cw_partition* none = nullptr;
     EXPECT_NE(cw_partition_attach(&options, &none), CW_OK);
     const std::string text = cw_error_text();

@@ -48,9 +48,9 @@ protected:
         completions.reset(queue);
         memory = allocate(1 << 16);
     }
-    [[nodiscard]] Owned<cw_partition> attach(const char* name) {
+    [[nodiscard]] Owned<cw_partition> attach(const char* name, std::uint64_t patience_ns = 0) {
         const std::string path = adapter.socket();
-        const cw_attach_options options{sizeof options, path.c_str(), name};
+        const cw_attach_options options{sizeof options, path.c_str(), name, patience_ns};
         cw_partition* out = nullptr;
         must(cw_partition_attach(&options, &out));
         return Owned<cw_partition>(out);

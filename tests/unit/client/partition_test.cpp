@@ -18,7 +18,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 class PartitionTest : public ClientTest {
 protected:
     [[nodiscard]] static int attach_error(const std::string& socket, const char* name) {
-        const cw_attach_options options{sizeof options, socket.c_str(), name};
+        const cw_attach_options options{sizeof options, socket.c_str(), name, 0};
         cw_partition* none = nullptr;
         const int error = cw_partition_attach(&options, &none);
         EXPECT_EQ(none, nullptr);

@@ -15,7 +15,8 @@ namespace {
 
 class PeerBellsTest : public testing::Test {
 protected:
-    void SetUp() override { ASSERT_TRUE(bells.open(own.peer_end.get()).has_value()); }
+    void SetUp() override { ASSERT_TRUE(bells.open(-1).has_value() &&
+                    add_to_set(bells.fd(), own.peer_end.get()).has_value()); }
     void TearDown() override { bells.close(*partition); }
 
     void add(std::uint32_t number) {
@@ -97,17 +98,17 @@ TEST_F(PeerBellsTest, SharesOpenABellOnce) {
     add(1);
     add(1);
     EXPECT_EQ(opened(), 1);
-    bells.remove(*partition, 1);
+    bells.remove(*partition, {0, 1});
     peer(1)->ring(3);
     EXPECT_EQ(take(), (std::set<std::uint32_t>{3}));
-    bells.remove(*partition, 7);  // not there: nothing
+    bells.remove(*partition, {0, 7});  // not there: nothing
     EXPECT_EQ(closed(), 0);
 }
 
 // Between two connections with the same peer there may be none for a moment.
 TEST_F(PeerBellsTest, ABellWithoutSharesIsTheNextConnections) {
     add(1);
-    bells.remove(*partition, 1);
+    bells.remove(*partition, {0, 1});
     EXPECT_EQ(closed(), 0);
     add(1);
     EXPECT_EQ(opened(), 1);
@@ -125,9 +126,9 @@ TEST_F(PeerBellsTest, OfAPeerThatHasGoneNothingStays) {
     EXPECT_FALSE(bells.drain()) << "nothing came to the adapter's socket";
     EXPECT_FALSE(readable()) << "it would be readable for ever";
     EXPECT_EQ(closed(), 0) << "a connection still has a share in it";
-    bells.remove(*partition, 1);
+    bells.remove(*partition, {0, 1});
     EXPECT_EQ(closed(), 1);
-    bells.remove(*partition, 2);
+    bells.remove(*partition, {0, 2});
     EXPECT_EQ(closed(), 1);
     // One that goes while it has no share is noticed with the next that comes.
     peer(2)->socket() = platform::WakeupSocket();

@@ -19,7 +19,7 @@ protected:
     static constexpr std::uint32_t kPair = 9;
 
     Status obtain(std::uint32_t handle, Claim claim = Claim::own) {
-        return memory.obtain(*partition, kPair, handle, claim);
+        return memory.obtain(*partition, kPair, handle, claim).value_or(Status::flushed);
     }
     int questions() { return adapter.count(abi::Request::resolve); }
     [[nodiscard]] const engine::Region* region(std::uint32_t handle) const {
