@@ -158,6 +158,8 @@ public:
         if (channel_->open())
             return result;
         note_lost(moment);
+        if (epoch == kAnyEpoch)
+            let_go(kind, id);  // of what the next adapter knows without being told
         return {};
     }
 

@@ -1,5 +1,5 @@
-// The adapter is killed. Its clients get a clear end, soon and of everything; a new adapter starts
-// in the same directory and serves.
+// The adapter is killed. Clients that have no patience get a clear end, soon and of everything; a
+// new adapter starts in the same directory and serves.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 
 struct World {
     explicit World(const std::string& socket)
-        : a(Partition::attach("a", {socket}).value()),
-          b(Partition::attach("b", {socket}).value()),
+        : a(Partition::attach("a", {socket, 0ns}).value()),
+          b(Partition::attach("b", {socket, 0ns}).value()),
           a_memory(a.allocate(1 << 20).value()),
           b_memory(b.allocate(1 << 20, Access::remote_write).value()),
           a_queue(a.create_completion_queue(256).value()),

@@ -199,7 +199,9 @@ TEST(Message, NamesRequests) {
     EXPECT_STREQ(request_name(0), "unknown");
     EXPECT_STREQ(request_name(15), "open_direct");
     EXPECT_STREQ(request_name(16), "resolve");
-    EXPECT_STREQ(request_name(17), "unknown");
+    EXPECT_STREQ(request_name(17), "resume_doorbell");
+    EXPECT_STREQ(request_name(21), "narrow_region");
+    EXPECT_STREQ(request_name(22), "unknown");
     EXPECT_STREQ(request_name(0xffff), "unknown");
 }
 
