@@ -277,10 +277,12 @@ TEST_F(ReturnTest, ARegionOfPartsIsRegisteredByOneAdapter) {
 }
 
 TEST_F(ReturnTest, ARequestThatEndsEveryAdapterFails) {
+    constexpr auto kDeadly = static_cast<std::uint16_t>(abi::Request::region_status);
+    adapter.hang_up_on = kDeadly;
     std::atomic<bool> over{false};
     std::thread murderer([&] {
         while (!over)
-            adapter.hang_up_on = static_cast<std::uint16_t>(abi::Request::region_status);
+            adapter.hang_up_on = kDeadly;
     });
     std::uint64_t offset = 0;
     EXPECT_EQ(cw_region_append_offset(memory.get(), &offset), CW_ERROR_ADAPTER_GONE);
