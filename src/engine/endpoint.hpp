@@ -89,22 +89,27 @@ public:
 
     // ---- trace.cpp: `trace` must be set
     // Notes how far a flow has come: as its sender, as its receiver.
+    // SYNC(trace): all with release, so that they are made in this order: an executor that dies
+    // among them leaves what find_...() can tell from what it leaves before and behind them.
     void note_sent() const noexcept {
-        trace->sends.store(sends.consumed(), std::memory_order_relaxed);
-        trace->send_completions.store(send_completions_.produced(), std::memory_order_relaxed);
+        trace->sends.store(sends.consumed(), std::memory_order_release);
+        trace->send_completions.store(send_completions_.produced(), std::memory_order_release);
     }
     void note_received() const noexcept {
-        trace->receives.store(receives.consumed(), std::memory_order_relaxed);
-        trace->receive_completions.store(receive_completions_.produced(),
-                                         std::memory_order_relaxed);
+        const std::uint64_t completions = receive_completions_.produced();
+        trace->receives.store(receives.consumed() | completions << 63, std::memory_order_release);
+        trace->receive_completions.store(completions, std::memory_order_release);
     }
     // Takes up where the trace ends, on the same rings.
     void go_on() noexcept;
-    // Has a completion been published that the trace does not know yet, for the descriptor
-    // `sequence` of the sender? Then it counts from now on.
-    [[nodiscard]] bool find_send_completion(std::uint64_t sequence) noexcept;
+    // Has a completion been published that the trace does not know yet? Then it counts from now on;
+    // true if it is of the descriptor `sequence` of the sender, and not of the one before.
+    [[nodiscard]] bool find_send_completion(std::uint64_t sequence,
+                                            abi::Completion& found) noexcept;
     [[nodiscard]] bool find_receive_completion(std::uint64_t sequence,
                                                abi::Completion& found) noexcept;
+    // How many descriptors the next send takes up, of which only its completion is left.
+    [[nodiscard]] std::uint32_t send_chain() const noexcept;
 
     // A completion may be published only where the partition's published index leaves room. The
     // index is the partition's word: room() clamps it, a false one starves that partition only.

@@ -23,6 +23,8 @@ Step Flow::step(const StepContext& context) noexcept {
             return acquire(context);
         case Phase::move:
             return move_piece(context);
+        case Phase::broken:
+            return Step::broken;
     }
     return Step::idle;
 }
@@ -44,13 +46,8 @@ Step Flow::begin(const StepContext& context) noexcept {
         return Step::broken;
     }
     if (work_.has(flag::kFence)) {
-        const bool failed = failed_since_fence_;
-        failed_since_fence_ = false;
-        if (failed) {
-            const Step step = finish(Status::flushed);
-            failed_since_fence_ = false;  // what failed lies before this fence, not behind it
-            return step;
-        }
+        if (failed_since_fence_)
+            return finish(Status::flushed);
     }
     if (taken == Taken::too_long)
         return finish(Status::local_length);
@@ -211,18 +208,29 @@ void Flow::note_append() const noexcept {
 
 // An Append that an earlier executor has begun keeps its place, which was kept for it (the region's
 // offset stands behind it).
-bool Flow::redo_append(const Region& region) noexcept {
+bool Flow::redo_append(Region& region) noexcept {
     if (!std::exchange(redo_append_, false))
         return false;
     const Trace& trace = *from_.trace;
+    if (trace.append_of.load(std::memory_order_relaxed) != from_.sends.consumed() + 1)
+        return false;  // that one has ended before it came to this
     const std::uint64_t at = trace.append_at.load(std::memory_order_relaxed);
     const bool same = trace.append_region.load(std::memory_order_relaxed) == work_.remote.handle &&
                       trace.append_length.load(std::memory_order_relaxed) == work_.length;
     if (!same || work_.length > region.length || at > region.length - work_.length)
         return false;
+    if ((region.rights & abi::right::kExportable) != 0) {
+        // Noted before it was reserved, perhaps never.
+        RecordLog log(region.base, region.length, region.append_offset);
+        if (!platform::guarded([&] {
+                has_record_ = log.recognize(at - abi::kRecordHeader,
+                                            static_cast<std::uint32_t>(work_.length), from_.number);
+            }) ||
+            !has_record_)
+            return false;
+    }
     append_at_ = at;
     work_.remote.address = region.address + at;
-    has_record_ = (region.rights & abi::right::kExportable) != 0;
     return true;
 }
 
@@ -239,7 +247,11 @@ Step Flow::reserve_record(Region& region) noexcept {
     auto reserved = RecordLog::Reserved::full;
     std::uint64_t at = 0;
     const auto length = static_cast<std::uint32_t>(work_.length);
-    if (!platform::guarded([&] { reserved = log.reserve(length, from_.number, at); }))
+    const auto note = [&] {
+        append_at_ = at + abi::kRecordHeader;
+        note_append();
+    };
+    if (!platform::guarded([&] { reserved = log.reserve(length, from_.number, at, note); }))
         return finish(Status::remote_access);
     if (reserved == RecordLog::Reserved::full)
         return finish(Status::remote_length);
@@ -247,9 +259,7 @@ Step Flow::reserve_record(Region& region) noexcept {
         return Step::waits_lock;  // others have their turn meanwhile
     has_record_ = true;
     CAUSEWAY_FAULT_POINT("engine.append.reserved");
-    append_at_ = at + abi::kRecordHeader;
     work_.remote.address = region.address + append_at_;
-    note_append();
     return Step::progress;
 }
 
@@ -361,14 +371,27 @@ void Flow::complete_sender(Status status) noexcept {
         from_.counters.bytes.add(work_.length);
     } else {
         from_.counters.errors.add(1);
-        failed_since_fence_ = true;
+    }
+    if (work_.descriptors > 1 && from_.trace != nullptr) {
+        from_.trace->send_chain.store(work_.descriptors, std::memory_order_relaxed);
+        from_.trace->send_chain_at.store(from_.sends.consumed(), std::memory_order_release);
     }
     if (status != Status::success || work_.has(flag::kSignaled)) {
         from_.complete_send(
             status, work_.control.opcode,
             status == Status::success ? static_cast<std::uint32_t>(work_.length) : 0, append_at_);
+        note_failure(status);
     }
     from_.sends.advance(work_.descriptors);
+}
+
+// What fails makes the next fence flush; what that has flushed lies before it, not behind it.
+void Flow::note_failure(Status status) noexcept {
+    if (status == Status::success)
+        return;
+    failed_since_fence_ = status != Status::flushed;
+    if (from_.trace != nullptr)
+        from_.trace->failed.store(failed_since_fence_ ? 1 : 0, std::memory_order_release);
 }
 
 void Flow::abandon() noexcept {

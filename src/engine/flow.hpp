@@ -121,7 +121,7 @@ public:
     void abandon() noexcept;
 
 private:
-    enum class Phase : std::uint8_t { none, acquire, move };
+    enum class Phase : std::uint8_t { none, acquire, move, broken };
 
     [[nodiscard]] Step begin(const StepContext& context) noexcept;
     [[nodiscard]] Step acquire(const StepContext& context) noexcept;
@@ -129,7 +129,9 @@ private:
     [[nodiscard]] Step acquire_append() noexcept;
     [[nodiscard]] Region* append_target() const noexcept;
     void note_append() const noexcept;
-    [[nodiscard]] bool redo_append(const Region& region) noexcept;
+    void note_failure(abi::Status status) noexcept;
+    void break_off(Endpoint& guilty) noexcept;
+    [[nodiscard]] bool redo_append(Region& region) noexcept;
     [[nodiscard]] Step reserve_record(Region& region) noexcept;
     [[nodiscard]] bool end_append(abi::Status status) noexcept;
     [[nodiscard]] Step start_move(const StepContext& context) noexcept;

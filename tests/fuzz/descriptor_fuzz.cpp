@@ -9,7 +9,8 @@
 //      the phase that publishes it
 //   1  the same for a receive slot
 //   2  8 bytes follow: a word anywhere in the queue memory, see poke()
-//   3  the engine makes as many turns as bits 4-7 say
+//   3  the engine makes as many turns as bits 4-7 say; none: it dies, if bit 1 is set before it has
+//      noted the last one, and another one goes on
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -103,6 +104,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 poke(siege, side, input);
                 break;
             default:
+                if (op >> 4 == 0) {
+                    siege.restart((op & 2) != 0 ? EngineSiege::Died::noting
+                                                : EngineSiege::Died::noted);
+                    break;
+                }
                 for (int i = 0; i < op >> 4; ++i)
                     siege.turn();
                 (void)siege.take_some(EngineSiege::left);

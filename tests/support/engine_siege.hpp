@@ -72,10 +72,35 @@ public:
         }
         for (const Side side : {left, right}) {
             ends_[side].emplace(*partitions_[side], memory_[side], kShape, patience);
+            std::memset(static_cast<void*>(&traces_[side]), 0, sizeof(engine::Trace));
+            std::memset(static_cast<void*>(&earlier_[side]), 0, sizeof(engine::Trace));
+            ends_[side]->endpoint.trace = &traces_[side];
         }
-        flows_[left].emplace(ends_[left]->endpoint, ends_[right]->endpoint, 2);
-        flows_[right].emplace(ends_[right]->endpoint, ends_[left]->endpoint, 3);
+        make_flows();
         blamed_.reset();
+    }
+    // The executor dies and another one goes on. `Died::noting`: before it had noted what its last
+    // turn did.
+    enum class Died { noted, noting };
+    void restart(Died died) {
+        for (const Side side : {left, right}) {
+            flows_[side].reset();
+            if (died == Died::noting)
+                copy(earlier_[side], traces_[side]);
+            regions_[side].log->region.append_lock = 0;
+        }
+        for (const Side side : {left, right}) {
+            const engine::Trace& trace = traces_[side];
+            engine::Region& log = regions_[1 - side].log->region;
+            if (trace.append_of == trace.sends + 1 && trace.append_region == log.handle)
+                log.append_offset = std::max<std::uint64_t>(log.append_offset,
+                                                            trace.append_at + trace.append_length);
+            ends_[side]->replace_executor();
+            ends_[side]->endpoint.go_on();
+        }
+        make_flows();
+        for (auto& flow : flows_)
+            flow->go_on();
     }
 
     [[nodiscard]] TestEnd& end(Side side) { return *ends_[side]; }
@@ -89,11 +114,17 @@ public:
     // progressed.
     bool turn() {
         bool progress = false;
+        for (const Side side : {left, right})
+            copy(traces_[side], earlier_[side]);
         for (const Side side : {left, right}) {
             if (closed())
                 return false;
             const engine::Step step = flows_[side]->step(context);
             progress |= step == engine::Step::progress;
+            if (step != engine::Step::broken) {
+                ends_[side]->endpoint.note_sent();
+                ends_[1 - side]->endpoint.note_received();
+            }
             if (step == engine::Step::broken) {
                 blamed_ = flows_[side]->blame() == &ends_[left]->endpoint ? left : right;
                 for (auto& flow : flows_)
@@ -229,6 +260,13 @@ private:
     static bool contains(const GuardedArea& area, const std::string& needle) {
         return ::memmem(area.data(), area.size(), needle.data(), needle.size()) != nullptr;
     }
+    static void copy(const engine::Trace& from, engine::Trace& to) {
+        std::memcpy(static_cast<void*>(&to), static_cast<const void*>(&from), sizeof to);
+    }
+    void make_flows() {
+        flows_[left].emplace(ends_[left]->endpoint, ends_[right]->endpoint, 2);
+        flows_[right].emplace(ends_[right]->endpoint, ends_[left]->endpoint, 3);
+    }
     void drop() {
         for (auto& flow : flows_) {
             if (flow)
@@ -244,6 +282,8 @@ private:
     Regions regions_[2] = {};
     std::shared_ptr<GuardedArea> memory_[2];
     std::optional<TestEnd> ends_[2];
+    engine::Trace traces_[2]{};
+    engine::Trace earlier_[2]{};  // as they were before the last turn
     std::optional<engine::Flow> flows_[2];
     std::optional<Side> blamed_;
     std::size_t next_post_ = 0;

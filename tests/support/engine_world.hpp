@@ -136,6 +136,18 @@ public:
           send_completions(view.send_completions()),
           receive_completions(view.receive_completions()) {}
 
+    // Another executor in the place of this one, as it is made.
+    void replace_executor() {
+        const engine::RegionTable* const regions = endpoint.regions;
+        const engine::Patience patience = endpoint.patience;
+        const std::uint32_t number = endpoint.number;
+        engine::Trace* const trace = endpoint.trace;
+        std::destroy_at(&endpoint);
+        std::construct_at(&endpoint, view, *regions, patience);
+        endpoint.number = number;
+        endpoint.trace = trace;
+    }
+
     void post(const Post& what) {
         auto chain = what.build();
         if (what.opcode == abi::Opcode::receive) {
