@@ -46,7 +46,8 @@ inline void PrintTo(Act act, std::ostream* out) { *out << name_of(act); }
 
 // What victim `number` writes at `offset` of a message; the survivor's are numbered from kOwn on.
 [[nodiscard]] constexpr std::uint8_t byte_of(std::uint64_t number, std::size_t offset) noexcept {
-    const std::uint64_t mixed = (number * 0x9e3779b97f4a7c15U) ^ (offset * 0xff51afd7ed558ccdU);
+    std::uint64_t mixed = number * 0x9e3779b97f4a7c15U + offset * 0xff51afd7ed558ccdU;
+    mixed = (mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9U;  // all of the number in each byte
     return static_cast<std::uint8_t>((mixed >> 32) | 1);  // never a guard byte, which is even
 }
 void fill_message(std::span<std::byte> bytes, std::uint64_t number);

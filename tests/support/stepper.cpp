@@ -44,14 +44,19 @@ constexpr std::size_t kMostIterations = 256;
 
 }  // namespace
 
-// Runs it until the next trap; other signals are passed on.
+// Runs it until the next trap.
 Stepper::Stop Stepper::resume(int request) {
-    long signal = 0;
+    return set_off(request, 0) ? await(request) : Stop::gone;
+}
+
+bool Stepper::set_off(int request, long signal) const {
+    return ::ptrace(static_cast<__ptrace_request>(request), thread_, nullptr, signal) == 0 ||
+           errno == ESRCH;
+}
+
+// The next trap of one that runs; other signals are passed on.
+Stepper::Stop Stepper::await(int request) {
     for (;;) {
-        if (::ptrace(static_cast<__ptrace_request>(request), thread_, nullptr, signal) != 0 &&
-            errno != ESRCH) {
-            return Stop::gone;
-        }
         if (::waitpid(thread_, &status_, __WALL) != thread_ || !WIFSTOPPED(status_))
             return Stop::gone;
         if (WSTOPSIG(status_) == SIGTRAP && status_ >> 16 == 0) {
@@ -59,12 +64,14 @@ Stepper::Stop Stepper::resume(int request) {
                 return Stop::place;
             return at_breakpoint() ? Stop::place : Stop::mark;
         }
-        signal = status_ >> 16 == 0 ? WSTOPSIG(status_) : 0;
+        if (!set_off(request, status_ >> 16 == 0 ? WSTOPSIG(status_) : 0))
+            return Stop::gone;
     }
 }
 
+// It runs already, and may stand at the mark by now.
 Stepper::Stop Stepper::run_to_mark() {
-    Stop stop = Stop::place;
+    Stop stop = await(PTRACE_CONT);
     while (stop == Stop::place)
         stop = resume(PTRACE_CONT);
     return stop;

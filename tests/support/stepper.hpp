@@ -61,6 +61,8 @@ public:
 
 private:
     [[nodiscard]] Stop resume(int request);
+    [[nodiscard]] bool set_off(int request, long signal) const;
+    [[nodiscard]] Stop await(int request);
     [[nodiscard]] bool set_breakpoint(std::uint64_t address);
     [[nodiscard]] bool at_breakpoint();
     void clear_breakpoint();
