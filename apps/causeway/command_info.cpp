@@ -62,6 +62,8 @@ json to_json(const abi::AdapterRow& row) {
             {"registered_bytes", row.registered_bytes},
             {"open_files", row.open_files},
             {"mappings", row.mappings},
+            {"own_bytes", row.own_bytes},
+            {"own_bytes_most", row.own_bytes_most},
             {"refused", row.refused},
             {"copies",
              {{"kernels", array_text(row.copy_kernels)}, {"from", array_text(row.copies_from)}}}};
@@ -110,6 +112,8 @@ void print_adapter(const abi::AdapterRow& row) {
     print_copies(array_text(row.copy_kernels), array_text(row.copies_from));
     fmt::print("memory       {} in {} regions; {} mappings, {} open files\n",
                human_bytes(row.registered_bytes), row.regions, row.mappings, row.open_files);
+    fmt::print("  of its own {} of at most {}\n", human_bytes(row.own_bytes),
+               human_bytes(row.own_bytes_most));
     fmt::print("connections  {} partitions, {} queue pairs, {} refused since the start\n",
                row.partitions, row.queue_pairs, row.refused);
 }

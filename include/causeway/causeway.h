@@ -183,6 +183,13 @@ CW_API CW_CHECK int cw_region_adopt(cw_partition* partition, void* address, size
                                     uint32_t access, uint32_t flags, cw_region** out);
 /* Deregisters (effective when it returns: the adapter no longer reaches the memory) and frees. */
 CW_API int cw_region_close(cw_region* region);
+/* The same for peers, but the memory stays the caller's until cw_region_close. *granted becomes 1
+ * where a direct peer had been given the memory and so still reaches it (docs/security.md). */
+CW_API CW_CHECK int cw_region_deregister(cw_region* region, int* granted);
+/* Takes rights away: `access` is what stays of those it was registered with. Effective when it
+ * returns, as deregistering is, also against a move in progress. An exportable region to which
+ * peers append stays exportable. Errors: INVALID_ARGUMENT. */
+CW_API CW_CHECK int cw_region_narrow(cw_region* region, uint32_t access, int* granted);
 CW_API void* cw_region_data(const cw_region* region);
 CW_API size_t cw_region_size(const cw_region* region);
 CW_API uint32_t cw_region_handle(const cw_region* region);

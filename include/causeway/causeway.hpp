@@ -53,8 +53,7 @@ public:
                                                   const AttachOptions& options = {}) {
         const cw_attach_options raw{sizeof(cw_attach_options),
                                     options.socket.empty() ? nullptr : options.socket.c_str(),
-                                    name.empty() ? nullptr : name.c_str(),
-                                    patience(options)};
+                                    name.empty() ? nullptr : name.c_str(), patience(options)};
         return make<Partition>([&](cw_partition** out) { return cw_partition_attach(&raw, out); });
     }
 

@@ -30,6 +30,9 @@ struct Slice : cw_slice {
 // A place in a peer's region: plain data, to be sent to the peer in any message.
 using Remote = cw_remote;
 
+// Whom taking back does not reach: memory that was granted to a direct peer stays mapped there.
+enum class Reach { nobody, granted_peers };
+
 struct RegionOptions {
     Access access = Access::local;
     bool huge_pages = false;  // an error where the system has none free
@@ -61,6 +64,23 @@ public:
             return detail::last_error(code);
         }
         return offset;
+    }
+    // Deregisters, but keeps the memory for this partition.
+    [[nodiscard]] Result<Reach> deregister() {
+        int granted = 0;
+        if (const int code = cw_region_deregister(handle_.get(), &granted); code != CW_OK)
+            return detail::last_error(code);
+        return granted != 0 ? Reach::granted_peers : Reach::nobody;
+    }
+    // Leaves peers no more than `access` of the rights that they had, also in a move that is under
+    // way: effective when it returns.
+    [[nodiscard]] Result<Reach> narrow(Access access) {
+        int granted = 0;
+        if (const int code =
+                cw_region_narrow(handle_.get(), static_cast<std::uint32_t>(access), &granted);
+            code != CW_OK)
+            return detail::last_error(code);
+        return granted != 0 ? Reach::granted_peers : Reach::nobody;
     }
     // Deregisters; once it returns the adapter no longer reaches the memory. The destructor does
     // the same and ignores errors.

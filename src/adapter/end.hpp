@@ -123,6 +123,7 @@ public:
     std::uint64_t active_ns = 0;          // last progress
     std::uint64_t retry_ns = UINT64_MAX;  // not polled: look again at this time
     std::uint64_t retry_after_ns = 0;     // back-off while a partition takes no completions
+    std::uint32_t* busy[2] = {};          // of either partition: its polled connections
     std::int64_t deficit = 0;             // ticks of mover time it may still use in its turn
 };
 

@@ -94,7 +94,14 @@ public:
     [[nodiscard]] bool expects_partitions() const noexcept;
     // Gives up those whose time is over, or whose process has gone.
     void expire(std::uint64_t now_ns);
+    // Gives up who had this name, if it is the same process that now attaches anew under it.
+    void give_up_own(const std::string& name, const platform::Credentials& credentials);
+    // Was somebody of this name here at the last daemon, and is expected back?
+    [[nodiscard]] bool still_comes(const std::string& name) const;
     [[nodiscard]] Journal& journal() noexcept { return *journal_; }
+    [[nodiscard]] std::uint64_t own_memory_most() const noexcept {
+        return adapter::own_memory_most(options_.max_files);
+    }
     // Writes down where the connection of `pair` stands.
     void journal_connection(const QueuePair& pair) noexcept;
 
@@ -191,8 +198,10 @@ private:
     static void note_process(PartitionCell& cell,
                              const platform::Credentials& credentials) noexcept;
     void read_journal(std::uint64_t until_ns);
+    void collect_cells();
     void keep_places(const std::vector<QueuePairCell*>& pairs);
     void drop(Estate& estate) noexcept;
+    void give_up(std::uint32_t session);
     [[nodiscard]] bool still_comes(std::uint32_t queue_pair) const;
     void settle_all();
     void settle(QueuePair& pair);

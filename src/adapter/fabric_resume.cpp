@@ -4,11 +4,14 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "adapter/fabric.hpp"
+#include "adapter/journal_check.hpp"
 #include "base/names.hpp"
 #include "platform/process.hpp"
 
@@ -27,10 +30,6 @@ namespace {
 [[nodiscard]] bool has_gone(const PartitionCell& cell) noexcept {
     return cell.process_start != 0 &&
            platform::process_start(static_cast<pid_t>(cell.pid)) != cell.process_start;
-}
-
-[[nodiscard]] bool good_name(const char (&text)[abi::kNameSize]) {
-    return load_name("name", text).has_value();
 }
 
 template<typename Map>
@@ -96,39 +95,71 @@ void Fabric::read_journal(std::uint64_t until_ns) {
     last_network_id_ = numbers.last_network_id;
     last_bell_ = numbers.last_bell;
     for (PartitionCell* cell : journal_->all<PartitionCell>()) {
-        const bool fits = cell->head.session != 0 && good_name(cell->name) &&
-                          load_text(cell->entrance).has_value();
-        if (!fits || has_gone(*cell) || names_.count(cell->name) != 0 ||
-            estates_.count(cell->head.session) != 0)
+        if (!sound(*cell) || has_gone(*cell) || names_.count(cell->name) != 0 ||
+            estates_.count(cell->head.session) != 0) {
+            journal_->free(cell);
             continue;
+        }
         auto estate = std::make_unique<Estate>();
         estate->partition = cell;
         names_.emplace(cell->name, cell->head.session);
         estates_.emplace(cell->head.session, std::move(estate));
+        numbers.last_session = std::max(numbers.last_session, cell->head.session);
     }
     journal_->sweep([this](std::uint32_t session) { return estates_.count(session) != 0; });
-    const auto distribute = [this](const auto& cells, auto&& put) {
-        for (auto* cell : cells)
-            put(*estates_.at(cell->head.session), cell);
-    };
-    distribute(journal_->all<DoorbellCell>(),
-               [](Estate& of, DoorbellCell* cell) { of.doorbells.emplace(cell->id, cell); });
-    distribute(journal_->all<RegionCell>(),
-               [](Estate& of, RegionCell* cell) { of.regions.emplace(cell->handle, cell); });
-    distribute(journal_->all<RegionFilesCell>(), [](Estate& of, RegionFilesCell* cell) {
-        of.region_files[cell->handle].push_back(cell);
-    });
-    distribute(journal_->all<ListenerCell>(), [](Estate& of, ListenerCell* cell) {
-        if (good_name(cell->service))
-            of.listeners.emplace(cell->id, cell);
-    });
-    const auto pairs = journal_->all<QueuePairCell>();
-    distribute(pairs,
-               [](Estate& of, QueuePairCell* cell) { of.queue_pairs.emplace(cell->id, cell); });
-    keep_places(pairs);
+    collect_cells();
+    keep_places(journal_->all<QueuePairCell>());
     expected_until_ns_ = until_ns;
     if (!estates_.empty())
         log_->info("{} partitions of the last daemon may come back", estates_.size());
+}
+
+// To each partition what is its own. What is not sound, or claims what another cell has, goes.
+void Fabric::collect_cells() {
+    const std::uint32_t movers = mover_count();
+    const auto distribute = [this](const auto& cells, auto&& put) {
+        for (auto* cell : cells) {
+            if (!put(*estates_.at(cell->head.session), cell))
+                journal_->free(cell);
+        }
+    };
+    std::set<std::array<std::uint32_t, 3>> single;  // session, kind, index
+    distribute(journal_->all<DoorbellCell>(), [&](Estate& of, DoorbellCell* cell) {
+        const bool many = cell->kind == static_cast<std::uint32_t>(abi::DoorbellKind::completions);
+        return sound(*cell, movers) && of.doorbells.count(cell->id) == 0 &&
+               (many || single.insert({cell->head.session, cell->kind, cell->index}).second) &&
+               of.doorbells.emplace(cell->id, cell).second;
+    });
+    std::set<std::uint32_t> network_ids;
+    std::set<std::pair<std::uint32_t, std::uint32_t>> slots;  // session, slot of its region table
+    distribute(journal_->all<RegionCell>(), [&](Estate& of, RegionCell* cell) {
+        const std::uint32_t used = (cell->handle >> 16) + 1;
+        const bool good = sound(*cell) && network_ids.count(cell->network_id) == 0 &&
+                          slots.emplace(cell->head.session, cell->handle & 0xffff).second;
+        if (good) {
+            network_ids.insert(cell->network_id);
+            of.regions.emplace(cell->handle, cell);
+            of.partition->handle_uses = std::max(of.partition->handle_uses, used);
+        }
+        return good;
+    });
+    distribute(journal_->all<RegionFilesCell>(), [](Estate& of, RegionFilesCell* cell) {
+        if (!sound(*cell) || of.regions.count(cell->handle) == 0)
+            return false;
+        of.region_files[cell->handle].push_back(cell);
+        return true;
+    });
+    std::set<std::pair<std::uint32_t, std::string>> services;  // session, service
+    distribute(journal_->all<ListenerCell>(), [&](Estate& of, ListenerCell* cell) {
+        return sound(*cell) && of.listeners.count(cell->id) == 0 &&
+               services.emplace(cell->head.session, cell->service).second &&
+               of.listeners.emplace(cell->id, cell).second;
+    });
+    std::set<std::uint32_t> pairs;
+    distribute(journal_->all<QueuePairCell>(), [&](Estate& of, QueuePairCell* cell) {
+        return sound(*cell, movers) && pairs.insert(cell->id).second &&
+               of.queue_pairs.emplace(cell->id, cell).second;
+    });
 }
 
 // An Append that was cut off keeps its place, so that it can be done again there: nobody else gets
@@ -170,13 +201,10 @@ void Fabric::expire(std::uint64_t now_ns) {
             gone.push_back(session);
     }
     for (const std::uint32_t session : gone) {
-        const std::unique_ptr<Estate> estate = std::move(estates_.extract(session).mapped());
-        log_->info("partition {} (session {}) of the last daemon {}", estate->partition->name,
-                   session,
+        log_->info("partition {} (session {}) of the last daemon {}",
+                   estates_.at(session)->partition->name, session,
                    now_ns >= expected_until_ns_ ? "has not come back in time" : "has died");
-        free_name(estate->partition->name);
-        drop(*estate);
-        journal_->free(estate->partition);
+        give_up(session);
     }
     if (!gone.empty())
         settle_all();
@@ -188,6 +216,27 @@ void Fabric::expire(std::uint64_t now_ns) {
     }
     for (const std::uint32_t session : late)
         hooks_.evict(session, "it did not finish resuming in time");
+}
+
+void Fabric::give_up(std::uint32_t session) {
+    const std::unique_ptr<Estate> estate = std::move(estates_.extract(session).mapped());
+    const std::string name = estate->partition->name;
+    drop(*estate);
+    journal_->free(estate->partition);
+    free_name(name);
+}
+
+void Fabric::give_up_own(const std::string& name, const platform::Credentials& credentials) {
+    const auto holder = names_.find(name);
+    const auto found = holder == names_.end() ? estates_.end() : estates_.find(holder->second);
+    if (found == estates_.end())
+        return;
+    const PartitionCell& cell = *found->second->partition;
+    if (cell.process_start == 0 || cell.pid != static_cast<std::uint32_t>(credentials.pid) ||
+        platform::process_start(credentials.pid) != cell.process_start)
+        return;
+    give_up(found->first);
+    settle_all();
 }
 
 // Frees all cells of the estate, but for the partition's own.
@@ -277,6 +326,11 @@ bool Fabric::still_comes(std::uint32_t queue_pair) const {
            });
 }
 
+bool Fabric::still_comes(const std::string& name) const {
+    const auto holder = names_.find(name);
+    return holder != names_.end() && estates_.count(holder->second) != 0;
+}
+
 void Fabric::settle_all() {
     // Those that were accepted first: they say who does not wait any more.
     for (const bool waiting : {false, true}) {
@@ -340,7 +394,8 @@ void Fabric::settle_connected(QueuePair& pair) {
         journal_connection(*peer);
     }
     const bool both = of_peer != nullptr && peer->phase == QueuePair::Phase::connected &&
-                      peer->peer_id == id && peer->end->state() < abi::QueuePairState::refused;
+                      peer->peer_id == id && peer->unsettled &&
+                      peer->end->state() < abi::QueuePairState::refused;
     if (!both) {
         end_unsettled(pair, abi::QueuePairState::closed);
         return;

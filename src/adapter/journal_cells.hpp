@@ -2,8 +2,7 @@
 //
 // Invariants:
 //  1. `kind` is written last when a cell is filled, with release, and first when it is freed: what
-//  a
-//     dead adapter leaves behind is whole or not there.
+//     a dead adapter leaves behind is whole or not there.
 //  2. Cells change only where a later release of the same major version still reads them.
 #pragma once
 

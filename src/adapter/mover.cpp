@@ -205,6 +205,7 @@ void Mover::Loop::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell>
 }
 
 void Mover::Loop::close_session(std::uint32_t session) {
+    busy_.erase(session);  // its connections are closed
     const auto found = sessions_.find(session);
     if (found == sessions_.end())
         return;
@@ -251,6 +252,8 @@ void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::E
     connections_.emplace(&it, std::move(connection));
     a->connection = &it;
     b->connection = &it;
+    it.busy[0] = &busy_[a->options().session];
+    it.busy[1] = &busy_[b->options().session];
     if (going == Going::on && executor == abi::Executor::adapter) {
         for (engine::Flow& flow : it.flows)
             flow.go_on();
@@ -289,6 +292,7 @@ void Mover::Loop::close_connection(Connection& connection, End* blamed, abi::Err
                                    abi::Error peer_reason) {
     std::erase(polled_, &connection);
     std::erase(waiting_, &connection);
+    leave_polled(connection);
     for (auto& flow : connection.flows)
         flow.abandon();
     for (auto& end : connection.ends) {

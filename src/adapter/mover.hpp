@@ -7,7 +7,7 @@
 // Invariants:
 //  1. A connection is served by one mover from connect() until its close.
 //  2. Service is deficit round robin by measured time: within a round no connection gets more than
-//     its quantum plus one piece of a move.
+//     its quantum plus one piece of a move. The busy connections of a partition share one quantum.
 //  3. After `done` of remove(), or after a task of run() has run, the mover holds nothing of what
 //     was removed before.
 #pragma once

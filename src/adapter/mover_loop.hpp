@@ -62,6 +62,7 @@ private:
     // mover_sleep.cpp: cold connections, doorbells, sleeping.
     void heat(Connection& connection);
     [[nodiscard]] bool cool(Connection& connection);
+    static void leave_polled(Connection& connection) noexcept;
     void cool_idle();
     void sleep();
     void look_at_doorbells(int timeout_ms);
@@ -85,7 +86,8 @@ private:
     std::unordered_map<std::uint32_t, Session> sessions_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> polled_;
-    std::vector<Connection*> waiting_;  // cold, with a retry time
+    std::unordered_map<std::uint32_t, std::uint32_t> busy_;  // by session: polled connections
+    std::vector<Connection*> waiting_;                       // cold, with a retry time
     std::uint64_t next_connection_id_;
     std::uint64_t now_ns_ = 0;
     std::uint64_t looked_ns_ = 0;  // at the doorbells

@@ -1,4 +1,6 @@
 // One turn of one connection: deficit round robin by the time its steps took.
+#include <algorithm>
+
 #include "adapter/mover_loop.hpp"
 #include "platform/clock.hpp"
 
@@ -15,7 +17,9 @@ bool Mover::Loop::serve(Connection& connection) {
     engine::StepContext context;
     context.now_ns = now_ns_;
     context.copies = options_.copies;
-    connection.deficit += static_cast<std::int64_t>(quantum_ticks_);
+    // A partition's share is one, however many connections it keeps busy.
+    const std::uint32_t sharing = std::max(*connection.busy[0], *connection.busy[1]);
+    connection.deficit += static_cast<std::int64_t>(quantum_ticks_ / sharing) + 1;
     if (connection.deficit <= 0)
         return true;  // busy, and still paying for a long piece
     std::uint64_t used[2] = {0, 0};
@@ -28,8 +32,10 @@ bool Mover::Loop::serve(Connection& connection) {
             connection.last[i] = step;
             if (step == engine::Step::idle)
                 continue;
-            connection.ends[i]->endpoint().note_sent();
-            connection.ends[1 - i]->endpoint().note_received();
+            if (step != engine::Step::broken) {  // else whoever goes on has to find it, too
+                connection.ends[i]->endpoint().note_sent();
+                connection.ends[1 - i]->endpoint().note_received();
+            }
             const std::uint64_t after = platform::ticks();
             const std::uint64_t took = after - before;
             before = after;

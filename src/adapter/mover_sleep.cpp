@@ -53,6 +53,17 @@ void Mover::Loop::heat(Connection& connection) {
         end->layout().attention.store(abi::attention::kPolled, std::memory_order_relaxed);
     }
     polled_.push_back(&connection);
+    for (std::uint32_t* busy : connection.busy)
+        ++*busy;
+}
+
+// Its owner takes it out of polled_.
+void Mover::Loop::leave_polled(Connection& connection) noexcept {
+    if (!connection.polled)
+        return;
+    connection.polled = false;
+    for (std::uint32_t* busy : connection.busy)
+        --*busy;
 }
 
 // False if something was posted meanwhile and the connection stays polled.
@@ -71,7 +82,7 @@ bool Mover::Loop::cool(Connection& connection) {
         }
         return false;
     }
-    connection.polled = false;
+    leave_polled(connection);
     std::uint64_t retry = UINT64_MAX;
     for (int i = 0; i < 2; ++i) {
         retry = std::min(retry, connection.flows[i].deadline_ns());

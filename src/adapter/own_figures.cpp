@@ -11,7 +11,8 @@ namespace {
 constexpr std::uint64_t kRest = 19;  // times as long as the look took
 
 OwnFigures::Figures look_at_proc() {
-    return {platform::open_file_count().value_or(0), platform::mapping_count().value_or(0)};
+    return {platform::open_file_count().value_or(0), platform::mapping_count().value_or(0),
+            platform::own_memory().value_or(0)};
 }
 
 }  // namespace

@@ -20,6 +20,16 @@ inline constexpr std::uint32_t kMostRegions = 4096;     // slots of a region tab
 inline constexpr std::uint32_t kMostQueuePairs = 4096;  // bits of a doorbell
 inline constexpr std::uint32_t kMostBacklog = 1024;     // connections waiting at one listener
 
+// Memory of the daemon's own, in bytes. All that it keeps for a partition comes with descriptors,
+// of which it opens `files` at most. Dearest are partitions with next to nothing: three
+// descriptors, and a region table of 64 KiB. tests/hostile/own_memory_test.cpp shows that this is
+// enough.
+inline constexpr std::uint64_t kOwnMemory = std::uint64_t{16} << 20;
+inline constexpr std::uint64_t kOwnMemoryPerFile = std::uint64_t{32} << 10;
+[[nodiscard]] constexpr std::uint64_t own_memory_most(std::uint64_t files) noexcept {
+    return kOwnMemory + files * kOwnMemoryPerFile;
+}
+
 struct Usage {
     std::uint64_t bytes = 0;
     std::uint32_t regions = 0;

@@ -22,6 +22,7 @@ constexpr std::array kHandlers = {
     Handler{abi::Request::close_doorbell, Takes::nothing, close_doorbell},
     Handler{abi::Request::register_region, Takes::descriptor, register_region},
     Handler{abi::Request::deregister_region, Takes::nothing, deregister_region},
+    Handler{abi::Request::narrow_region, Takes::nothing, narrow_region},
     Handler{abi::Request::region_status, Takes::nothing, region_status},
     Handler{abi::Request::create_queue_pair, Takes::nothing, create_queue_pair},
     Handler{abi::Request::listen, Takes::nothing, listen},

@@ -56,6 +56,7 @@ struct Call {
 [[nodiscard]] Answer register_region(Call& call);
 [[nodiscard]] Answer resume_region(Call& call);
 [[nodiscard]] Answer deregister_region(Call& call);
+[[nodiscard]] Answer narrow_region(Call& call);
 [[nodiscard]] Answer region_status(Call& call);
 // requests_queue_pairs.cpp
 [[nodiscard]] Answer create_queue_pair(Call& call);

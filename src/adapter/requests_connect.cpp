@@ -74,6 +74,11 @@ Party party_of(const Partition& partition) {
 // Who is called, and the listener there; neither what else is attached nor what else is offered.
 Result<std::pair<Partition*, std::uint32_t>> find_service(Fabric& fabric, const Target& target) {
     Partition* partition = fabric.find(target.partition);
+    if (fabric.still_comes(target.partition) || (partition != nullptr && partition->resuming)) {
+        return fail(ErrorCode::again,
+                    fmt::format("partition '{}' has not come back to this adapter yet: try again",
+                                target.partition));
+    }
     if (partition == nullptr) {
         return fail(
             ErrorCode::not_found,

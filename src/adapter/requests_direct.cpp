@@ -25,7 +25,7 @@ Result<DirectEnds> direct_ends(Call& call, std::uint32_t id) {
                                 id));
     }
     QueuePair* peer = call.fabric.queue_pair(own->peer_id);
-    if (peer == nullptr || peer->peer_id != id)
+    if (peer == nullptr || peer->peer_id != id || peer->phase == QueuePair::Phase::closing)
         return fail(ErrorCode::peer_gone, fmt::format("the peer of queue pair {} has gone", id));
     return DirectEnds{own, peer};
 }
@@ -69,6 +69,13 @@ Answer resolve(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::ResolveRequest>(call.bytes));
     if (request.reserved != 0)
         return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
+    CW_TRY_ASSIGN(const QueuePair* own,
+                  call.fabric.queue_pair_of(*call.partition, request.queue_pair));
+    if (own->unsettled) {
+        return fail(ErrorCode::again,
+                    fmt::format("the peer of queue pair {} has not come back to this adapter yet",
+                                request.queue_pair));
+    }
     CW_TRY_ASSIGN(const DirectEnds ends, direct_ends(call, request.queue_pair));
     const Partition* owner = call.fabric.find(ends.peer->session);
     if (owner == nullptr)

@@ -194,8 +194,10 @@ Result<QueuePair> take_back(Call& call, QueuePairCell& cell) {
     options.journal = &cell;
     CW_TRY_ASSIGN(pair.end, End::resume(std::move(options), call.descriptor));
     CW_TRY(fabric.take_mappings(1));
-    if (!partition.mover_bits[cell.mover].take(cell.doorbell_bit) ||
-        !queue->second.ready_bits.take(cell.ready_bit)) {
+    const bool first = partition.mover_bits[cell.mover].take(cell.doorbell_bit);
+    if (!first || !queue->second.ready_bits.take(cell.ready_bit)) {
+        if (first)
+            partition.mover_bits[cell.mover].give_back(cell.doorbell_bit);
         fabric.give_mappings(1);
         return fail(ErrorCode::not_found, "the journal gives one bit to two queue pairs");
     }
@@ -274,7 +276,9 @@ Answer resume_queue_pair(Call& call) {
     Partition& partition = *call.partition;
     auto& expected = partition.resuming->queue_pairs;
     const auto found = expected.find(request.queue_pair);
-    if (request.reserved != 0 || found == expected.end()) {
+    // Its number is another's where the journal has forgotten that it was given out.
+    if (request.reserved != 0 || found == expected.end() ||
+        fabric.queue_pair(request.queue_pair) != nullptr) {
         return fail(ErrorCode::not_found,
                     fmt::format("the journal knows no queue pair {} of partition {}",
                                 request.queue_pair, partition.name));

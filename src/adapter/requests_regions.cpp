@@ -274,7 +274,8 @@ Result<abi::RegisterRequest> expected_part(Call& call, const abi::ResumeRegionRe
     const auto& expected = partition.resuming->regions;
     const auto found = expected.find(request.handle);
     if (request.reserved != 0 || found == expected.end() ||
-        found->second->generation != request.generation) {
+        found->second->generation != request.generation ||
+        call.fabric.regions().count(found->second->network_id) != 0) {
         return fail(ErrorCode::not_found,
                     fmt::format("the journal knows no region with handle {} and that generation "
                                 "of partition {}",
@@ -379,6 +380,39 @@ Answer deregister_region(Call& call) {
     reply.granted = region->granted ? 1 : 0;
     call.fabric.remove_region(*call.partition, request.handle,
                               [answer = call.answer_later(), reply] { answer(Reply::of(reply)); });
+    return std::nullopt;
+}
+
+// Takes rights away. A mover looks at them once per piece: the answer waits until each of them has
+// come to its next one.
+Answer narrow_region(Call& call) {
+    CW_TRY_ASSIGN(const auto request, control::parse<abi::NarrowRegionRequest>(call.bytes));
+    CW_TRY_ASSIGN(
+        const auto region,
+        find_region(*call.partition,
+                    {.header = {}, .handle = request.handle, .generation = request.generation}));
+    const std::uint32_t before = region->entry.rights.load(std::memory_order_relaxed);
+    if (request.reserved != 0 || (request.rights & ~before) != 0) {
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("region {} has rights {:#x} and cannot be narrowed to {:#x}: rights "
+                        "can only be taken away",
+                        request.handle, before, request.rights));
+    }
+    const std::uint32_t gone = before & ~request.rights;
+    if ((gone & abi::right::kExportable) != 0 && (request.rights & abi::right::kAppend) != 0) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("region {} is a log of records because it is exportable: take the "
+                                "right to append away, too",
+                                request.handle));
+    }
+    region->entry.rights.store(request.rights, std::memory_order_relaxed);
+    region->cell->rights.store(request.rights, std::memory_order_relaxed);
+    if (region->granted)
+        call.fabric.count_revocation(*call.partition);
+    auto reply = call.reply<abi::DeregisterReply>();
+    reply.granted = region->granted ? 1 : 0;
+    call.fabric.after_movers([answer = call.answer_later(), reply] { answer(Reply::of(reply)); });
     return std::nullopt;
 }
 

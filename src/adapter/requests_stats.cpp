@@ -82,6 +82,8 @@ Reply adapter_rows(const Call& call) {
         const OwnFigures::Figures own = fabric.own_figures();
         row.open_files = static_cast<std::uint32_t>(own.open_files);
         row.mappings = static_cast<std::uint32_t>(own.mappings);
+        row.own_bytes = own.memory;
+        row.own_bytes_most = fabric.own_memory_most();
         row.refused = fabric.refused();
     }
     return page(call.header, std::vector{row}, 0);

@@ -44,7 +44,6 @@ Result<void> Server::set_up() {
     if (options_.stop_fd >= 0)
         CW_TRY(loop_->add(options_.stop_fd, EPOLLIN, [this](std::uint32_t) { stopping_ = true; }));
     CW_TRY_ASSIGN(auto journal, open_journal());
-    last_session_ = journal->numbers().last_session;
     CW_TRY_ASSIGN(
         fabric_,
         Fabric::start(
@@ -54,6 +53,7 @@ Result<void> Server::set_up() {
                  [this](const std::string& entrance, platform::UniqueFd fd) {
                      close_left_behind(entrance, std::move(fd));
                  }}));
+    last_session_ = fabric_->journal().numbers().last_session;
     for (const std::string& name : options_.entrances) {
         CW_TRY(check_entrance_name(name));
         if (!reserved_names_.insert(name).second) {
@@ -141,14 +141,16 @@ Result<void> Server::shut_down() {
                resumable ? "may go on with the next daemon" : "end");
     for (const auto& door : doors_)
         loop_->remove(door->watch);
-    keep_partitions_ = resumable;
-    while (!sessions_.empty())
-        end_session(sessions_.begin()->first, "the adapter stops");
+    while (!sessions_.empty()) {
+        const auto first = sessions_.begin();
+        keep_partitions_ = resumable && !has_gone(*first->second);
+        end_session(first->first, "the adapter stops");
+    }
     for (const auto& door : doors_) {
         // Who waits to be accepted may have sent what hangs, too.
         door->side.post([listener = door->entrance->close()] {});
     }
-    if (resumable)
+    if (resumable && !fabric_->journal().all<PartitionCell>().empty())
         return {};  // everything stays as the journal has it
     const std::uint64_t deadline = platform::monotonic_ns() + kShutDownLimitNs;
     while (!fabric_->empty()) {
@@ -156,6 +158,9 @@ Result<void> Server::shut_down() {
             return fail(ErrorCode::timed_out, "the movers did not come to rest in time");
         CW_TRY(loop_->run_once(100));
     }
+    if (resumable && ::unlinkat(directory_.fd(), kJournalName, 0) != 0 && errno != ENOENT)
+        return fail_errno("remove the journal, which nobody needs, from the runtime directory",
+                          errno);
     return {};
 }
 

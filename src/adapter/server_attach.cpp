@@ -107,6 +107,7 @@ Answer Server::attach(Session& session, const Call& call) {
         CW_TRY_ASSIGN(Reply reply, attach_resumed(session, call.header, message));
         return reply;
     }
+    session.returns = (message.features & abi::feature::kReturns) != 0;
     const auto name = session.door->entrance->name_for(wanted, reserved_names_);
     if (!name) {
         fabric_->count_refusal();
@@ -138,6 +139,7 @@ Result<Reply> Server::attach_observer(Session& session, const abi::Header& heade
 }
 
 Answer Server::attach_as(Session& session, const abi::Header& header, const std::string& name) {
+    fabric_->give_up_own(name, session.credentials);
     if (!fabric_->name_taken(name))
         return attach_partition(session, header, name);
     if (const Partition* holder = fabric_->find(name)) {
@@ -187,6 +189,8 @@ Result<Reply> Server::attach_partition(Session& session, const abi::Header& head
     CW_TRY_ASSIGN(
         Partition * partition,
         fabric_->attach(session.id, name, session.door->entrance->name(), session.credentials));
+    if (!session.returns)
+        Journal::invalidate(partition->cell);  // what it has is swept away with it
     partition->user_namespace = user_namespace_of(session);
     session.name = name;
     settle(session, Session::State::partition);
@@ -211,6 +215,7 @@ Result<Reply> Server::attach_resumed(Session& session, const abi::Header& header
     partition.resuming_since_ns = platform::monotonic_ns();
     partition.user_namespace = user_namespace_of(session);
     session.name = partition.name;
+    session.returns = true;
     settle(session, Session::State::partition);
     if (const auto renumbered = renumber(session, request.session); !renumbered) {
         fabric_->end(request.session);
@@ -226,6 +231,10 @@ Result<Reply> Server::attach_resumed(Session& session, const abi::Header& header
 
 // The connection takes the number that the session had at the last adapter.
 Result<void> Server::renumber(Session& session, std::uint32_t id) {
+    if (sessions_.count(id) != 0) {
+        return fail(ErrorCode::not_found,
+                    fmt::format("the number of session {} has been given out again", id));
+    }
     auto node = sessions_.extract(session.id);
     node.key() = id;
     session.id = id;
@@ -250,7 +259,7 @@ Result<Reply> Server::attach_reply(const Session& session, const abi::Header& he
     CW_TRY(store_text(reply.name, name));
     CW_TRY(store_text(reply.adapter_version, kVersion));
     if (const Partition* partition = fabric_->find(session.id);
-        partition != nullptr && fabric_->journal().lasting())
+        partition != nullptr && fabric_->journal().lasting() && session.returns)
         std::copy_n(partition->cell->token, sizeof reply.token, reply.token);
     return Reply::of(reply);
 }

@@ -54,6 +54,7 @@ struct Session {
 
     // While either holds, nothing is read.
     bool answering_late = false;  // a request is under way
+    bool returns = false;         // offered feature::kReturns
     bool aside = false;           // a descriptor of its is being taken or closed on a side thread
 
     // For logs.

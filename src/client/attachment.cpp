@@ -73,8 +73,9 @@ Result<void> Attachment::usable(const std::string& partition) const {
 tl::unexpected<Error> Attachment::not_here() const {
     if (auto at_all = usable({}); !at_all.has_value())
         return tl::unexpected<Error>(std::move(at_all).error());
-    return fail(ErrorCode::again, "the adapter at " + path_ + " is away: it has ended, and the "
-                                  "partition waits for the next one");
+    return fail(ErrorCode::again, "the adapter at " + path_ +
+                                      " is away: it has ended, and the "
+                                      "partition waits for the next one");
 }
 
 // Leaves with calls_ held, and here.
@@ -180,11 +181,11 @@ void Attachment::step() {
             (last_failure_.empty() ? "" : " (" + last_failure_ + ")"));
         return;
     }
+    if (moment < next_attempt_ns_) {
+        pulse_.at(std::min(next_attempt_ns_, give_up_ns_));
+        return;
+    }
     if (!resumption_) {
-        if (moment < next_attempt_ns_) {
-            pulse_.at(std::min(next_attempt_ns_, give_up_ns_));
-            return;
-        }
         const std::unique_lock calls(calls_, std::try_to_lock);  // invariant 2
         if (!calls.owns_lock()) {
             next_attempt_ns_ = moment + kLockedOutNs;
@@ -221,11 +222,11 @@ void Attachment::step() {
 
 // This attempt has failed, another one may not.
 void Attachment::put_off(Error why) noexcept {
-    if (resumption_) {
+    if (resumption_ && !resumption_->attached()) {
         pulse_.unwatch(resumption_->fd());
         resumption_.reset();
+        holdings_.drop_fresh();
     }
-    holdings_.drop_fresh();
     last_failure_ = std::move(why.text);
     next_attempt_ns_ = later(platform::monotonic_ns(), delay_ns_);
     delay_ns_ = std::min(2 * delay_ns_, kLongestDelayNs);
@@ -236,7 +237,8 @@ void Attachment::put_off(Error why) noexcept {
 void Attachment::install() {
     const std::unique_lock calls(calls_, std::try_to_lock);
     if (!calls.owns_lock()) {
-        pulse_.at(platform::monotonic_ns() + kLockedOutNs);
+        next_attempt_ns_ = platform::monotonic_ns() + kLockedOutNs;
+        pulse_.at(next_attempt_ns_);
         return;
     }
     auto renewed = holdings_.renew_sockets();
@@ -261,17 +263,16 @@ void Attachment::install() {
 // With calls_ held.
 void Attachment::let_go(Kind kind, std::uint32_t id) noexcept {
     const std::lock_guard lock(lock_);
+    const HeldRegion* const region = kind == Kind::region ? holdings_.region(id) : nullptr;
+    const std::uint32_t generation = region != nullptr ? region->generation : 0;
     holdings_.drop(kind, id);
     if (standing() != Standing::away)
         return;
     quietly([&] {
-        if (kind == Kind::listener) {
+        if (kind == Kind::listener)
             ended_listeners_.push_back(id);
-            if (resumption_)
-                resumption_->end_listener(id);
-        } else if (resumption_ && resumption_->knows(kind, id)) {
-            put_off({});  // something that it has been handed was closed
-        }
+        if (resumption_ && (kind == Kind::listener || resumption_->knows(kind, id)))
+            resumption_->end(kind, id, generation);
     });
 }
 

@@ -125,6 +125,34 @@ int cw_region_close(cw_region* region) {
     return closed;
 }
 
+int cw_region_deregister(cw_region* region, int* granted) {
+    if (region == nullptr)
+        return missing(kNoRegion);
+    if (granted == nullptr)
+        return missing(kNoOut);
+    if (!region->partition().here())
+        return forked();
+    return guarded([&]() -> Result<void> {
+        CW_TRY_ASSIGN(const bool reached, region->deregister());
+        *granted = reached ? 1 : 0;
+        return {};
+    });
+}
+
+int cw_region_narrow(cw_region* region, uint32_t access, int* granted) {
+    if (region == nullptr)
+        return missing(kNoRegion);
+    if (granted == nullptr)
+        return missing(kNoOut);
+    if (!region->partition().here())
+        return forked();
+    return guarded([&]() -> Result<void> {
+        CW_TRY_ASSIGN(const bool reached, region->narrow(access));
+        *granted = reached ? 1 : 0;
+        return {};
+    });
+}
+
 void* cw_region_data(const cw_region* region) {
     if (region == nullptr || !region->partition().here()) {
         (void)(region == nullptr ? missing(kNoRegion) : forked());

@@ -9,10 +9,11 @@
 namespace causeway::client {
 namespace {
 
-constexpr std::uint64_t kLookNs = 50'000'000;       // at the adapter, by who polls without sleeping
-constexpr std::uint32_t kMostPolls = 1U << 16;      // empty ones, between looks at the clock
-constexpr std::uint64_t kTendNs = 1'000'000;        // between calls of drive()
-constexpr std::uint64_t kBellsNs = 5'000'000;       // between looks for peers that have died
+constexpr std::uint64_t kLookNs = 50'000'000;  // at the adapter, by who polls without sleeping
+constexpr std::uint32_t kMostPolls = 1U << 9;  // empty ones, between looks at the clock: who polled
+                                               // all the time may come by seldom from now on
+constexpr std::uint64_t kTendNs = 1'000'000;   // between calls of drive()
+constexpr std::uint64_t kBellsNs = 5'000'000;  // between looks for peers that have died
 
 }  // namespace
 

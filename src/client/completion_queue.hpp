@@ -129,8 +129,8 @@ private:
     std::uint32_t polls_to_look_ = 1;  // empty ones
     Moment seen_;                      // of the adapter; always one at which it was here
     bool asleep_ = false;              // announced
-    bool armed_ = false;      // by the application, which waits on fd()
-    bool undrained_ = false;  // bytes that have woken may still stand in the sockets
+    bool armed_ = false;               // by the application, which waits on fd()
+    bool undrained_ = false;           // bytes that have woken may still stand in the sockets
     bool gone_handled_ = false;
     bool tend_now_ = false;
     QueuePair* first_pending_ = nullptr;

@@ -145,8 +145,7 @@ void DirectLane::heed_revocations() noexcept {
     peer_memory_->forget();
 }
 
-std::optional<abi::Status> DirectLane::obtain(std::uint32_t handle,
-                                              engine::Claim claim) noexcept {
+std::optional<abi::Status> DirectLane::obtain(std::uint32_t handle, engine::Claim claim) noexcept {
     const auto status = peer_memory_->obtain(partition_, queue_pair_, handle, claim);
     peer_overdid_ = peer_overdid_ || (claim == engine::Claim::peers && peer_memory_->overdone());
     return status;

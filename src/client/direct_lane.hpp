@@ -106,8 +106,8 @@ private:
     };
     DirectLane(Partition& partition, CompletionQueue& completions, std::uint32_t queue_pair,
                const shm::QueuePairView& own, std::uint64_t posted, engine::Patience patience,
-               Side inbound, Side peer, BellShare bell_in,
-               std::shared_ptr<WakerBell> peer_bell, std::shared_ptr<PeerMemory> peer_memory);
+               Side inbound, Side peer, BellShare bell_in, std::shared_ptr<WakerBell> peer_bell,
+               std::shared_ptr<PeerMemory> peer_memory);
     [[nodiscard]] static Result<Side> fetch(Partition& partition, std::uint32_t queue_pair,
                                             abi::DirectSide which);
     [[nodiscard]] std::optional<abi::Status> obtain(std::uint32_t handle,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,6 +89,8 @@ Result<void> Holdings::renew_sockets() noexcept {
         CW_TRY(replace_file(held.fresh.get(), held.socket));
         if (held.set >= 0)
             CW_TRY(add_to_set(held.set, held.socket));
+        if (held.rings)
+            (void)::send(held.socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     drop_fresh();
     return {};

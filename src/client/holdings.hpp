@@ -27,6 +27,7 @@ struct HeldDoorbell {
     int socket = -1;           // this side's end
     int set = -1;              // the epoll set in which the socket is; -1: in none
     platform::UniqueFd fresh;  // the new end, while resuming
+    bool rings = false;        // this side rings it; else it is rung
 };
 
 struct HeldRegion {
@@ -61,7 +62,8 @@ public:
     [[nodiscard]] Result<void> watch(std::uint32_t id, int set, bool alive) noexcept;
     // The adapter has died: its sockets would keep their epoll sets awake for ever.
     void leave_sets() noexcept;
-    // Puts the fresh ends in the places of the old ones, and back into their sets.
+    // Puts the fresh ends in the places of the old ones, and back into their sets. Who was rung for
+    // since the new adapter listens, by a socket that was dead, is woken now.
     [[nodiscard]] Result<void> renew_sockets() noexcept;
     void drop_fresh() noexcept;
 

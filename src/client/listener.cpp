@@ -30,9 +30,9 @@ Listener::~Listener() {
     quietly([this] {
         auto request = control::make<abi::CloseListenerRequest>(abi::Request::close_listener);
         request.listener = id_;
-        (void)partition_->adapter().give_back(
-            Kind::listener, id_,
-            [&](control::Channel& channel) { return channel.call_empty(request); });
+        (void)partition_->adapter().give_back(Kind::listener, id_, [&](control::Channel& channel) {
+            return channel.call_empty(request);
+        });
     });
 }
 

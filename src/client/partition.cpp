@@ -109,6 +109,7 @@ Result<void> Partition::introduce(const std::string& name, std::uint64_t patienc
     auto request = control::make<abi::AttachRequest>(abi::Request::attach);
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
+    request.features = patience_ns != 0 ? abi::feature::kReturns : 0;
     CW_TRY(store_text(request.name, name));
     CW_TRY_ASSIGN(terms_, call<abi::AttachReply>(request));
     if (terms_.major != abi::kMajor) {
@@ -181,8 +182,7 @@ Result<OpenedDoorbell> Partition::open_doorbell(abi::DoorbellKind kind, std::uin
     return attachment_.transact([&](control::Channel& channel) -> Result<OpenedDoorbell> {
         OpenedDoorbell opened;
         platform::UniqueFd memory;
-        CW_TRY_ASSIGN(const auto reply,
-                      channel.call<abi::OpenDoorbellReply>(request, -1, &memory));
+        CW_TRY_ASSIGN(const auto reply, channel.call<abi::OpenDoorbellReply>(request, -1, &memory));
         opened.id = reply.doorbell;
         opened.epoch = attachment_.now().epoch();
         auto fetch = [&]() -> Result<void> {
@@ -207,7 +207,8 @@ Result<OpenedDoorbell> Partition::open_doorbell(abi::DoorbellKind kind, std::uin
                                           .page = std::move(memory),
                                           .socket = opened.socket.fd(),
                                           .set = -1,
-                                          .fresh = {}});
+                                          .fresh = {},
+                                          .rings = kind == abi::DoorbellKind::mover});
         }
         return opened;
     });

@@ -129,8 +129,8 @@ public:
     [[nodiscard]] Result<WakerBell*> mover_bell(std::uint32_t index);
 
     // The bell by which this partition rings a direct peer's completion queue; `number` as the
-    // adapter of now gave it. Shared by all that ring it, and kept as long as that queue is there: the
-    // adapter names the same bell to the next connection.
+    // adapter of now gave it. Shared by all that ring it, and kept as long as that queue is there:
+    // the adapter names the same bell to the next connection.
     [[nodiscard]] Result<std::shared_ptr<WakerBell>> peer_bell(std::uint32_t number);
     void release_peer_bell(std::shared_ptr<WakerBell> bell) noexcept;
 

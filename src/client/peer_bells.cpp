@@ -131,9 +131,8 @@ bool PeerBells::drain() noexcept {
 }
 
 bool PeerBells::hung_up(BellShare share) const noexcept {
-    return std::any_of(bells_.begin(), bells_.end(), [&](const auto& bell) {
-        return bell->hung_up && bell->known_as == share;
-    });
+    return std::any_of(bells_.begin(), bells_.end(),
+                       [&](const auto& bell) { return bell->hung_up && bell->known_as == share; });
 }
 
 void PeerBells::leave(int file) noexcept {

@@ -10,6 +10,8 @@
 namespace causeway::client {
 namespace {
 
+constexpr std::uint64_t kAskAgainNs = 1'000'000;
+
 [[nodiscard]] tl::unexpected<Error> misfit() {
     return fail(ErrorCode::protocol,
                 "the adapter granted memory of another layout than it announced; adapter and "
@@ -42,6 +44,8 @@ std::optional<abi::Status> PeerMemory::obtain(Partition& partition, std::uint32_
     const bool peers = claim == engine::Claim::peers;
     if (peers && (overdone_ || refused_.holds(handle, platform::monotonic_ns())))
         return abi::Status::remote_access;
+    if (platform::monotonic_ns() < ask_again_ns_)
+        return std::nullopt;
     ErrorCode code = ErrorCode::no_memory;
     try {
         const auto mapped = map(partition, queue_pair, handle);
@@ -52,6 +56,10 @@ std::optional<abi::Status> PeerMemory::obtain(Partition& partition, std::uint32_
     }
     if (partition.adapter().standing() == Standing::away)
         return std::nullopt;
+    if (code == ErrorCode::again) {  // its owner is on its way back to the next adapter
+        ask_again_ns_ = platform::monotonic_ns() + kAskAgainNs;
+        return std::nullopt;
+    }
     // Another connection with the same peer may still have it.
     if (code == ErrorCode::peer_gone || partition.gone())
         return abi::Status::peer_gone;

@@ -28,8 +28,8 @@ namespace causeway::client {
 class PeerMemory {
 public:
     [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
-    // Maps the peer's region `handle`, asking on behalf of `queue_pair`. None: the adapter is away;
-    // peer_gone, also where it is so for good.
+    // Maps the peer's region `handle`, asking on behalf of `queue_pair`. None: it cannot be asked
+    // now, as the adapter or the peer is away; peer_gone, also where it is so for good.
     [[nodiscard]] std::optional<abi::Status> obtain(Partition& partition, std::uint32_t queue_pair,
                                                     std::uint32_t handle,
                                                     engine::Claim claim) noexcept;
@@ -51,6 +51,7 @@ private:
     engine::RegionTable table_;
     RefusedClaims refused_;
     bool overdone_ = false;
+    std::uint64_t ask_again_ns_ = 0;  // not before
     std::vector<std::unique_ptr<Granted>> granted_;
 };
 

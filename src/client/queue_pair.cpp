@@ -44,8 +44,7 @@ Result<void> QueuePair::open() {
     request.patience_ns = terms_.patience_ns;
     const auto create = [&](control::Channel& channel) -> Result<void> {
         platform::UniqueFd memory;
-        CW_TRY_ASSIGN(created_,
-                      channel.call<abi::CreateQueuePairReply>(request, -1, &memory));
+        CW_TRY_ASSIGN(created_, channel.call<abi::CreateQueuePairReply>(request, -1, &memory));
         is_open_ = true;  // from here on the destructor gives it back to the adapter
         CW_TRY(adopt_reply(memory));
         partition_->adapter().keep(

@@ -1,4 +1,5 @@
 // A queue pair's way from idle to connected, and what its state says.
+#include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
@@ -8,12 +9,14 @@
 #include "client/completion_queue.hpp"
 #include "client/deadline.hpp"
 #include "client/last_error.hpp"
+#include "client/nap.hpp"
 #include "client/queue_pair.hpp"
 
 namespace causeway::client {
 namespace {
 
 constexpr std::uint64_t kSettleNs = 10'000'000'000;
+constexpr std::uint64_t kAskAgainNs = 2'000'000;  // for a peer that is on its way back
 
 [[nodiscard]] const char* executor_name(std::uint32_t executor) noexcept {
     switch (static_cast<abi::Executor>(executor)) {
@@ -85,13 +88,20 @@ Result<void> QueuePair::connect(const std::string& target, std::uint64_t timeout
     request.queue_pair = created_.queue_pair;
     request.executor = static_cast<std::uint32_t>(terms_.executor);
     CW_TRY(store_text(request.target, target));
-    CW_TRY_ASSIGN(const auto reply, partition_->call<abi::ConnectReply>(request));
+    const Deadline deadline(timeout_ns);
+    auto reply = partition_->call<abi::ConnectReply>(request);
+    while (!reply.has_value() && reply.error().code == ErrorCode::again &&
+           deadline.left_ns() != 0) {
+        (void)nap_on(-1, -1, std::min(deadline.left_ns(), kAskAgainNs));
+        reply = partition_->call<abi::ConnectReply>(request);
+    }
+    CW_TRY(std::move(reply));
     CAUSEWAY_FAULT_POINT("client.connect.requested");
-    executor_ = executor_name(reply.executor);
+    executor_ = executor_name(reply->executor);
     peer_ = std::move(where.partition);
     if (timeout_ns == 0)
         return {};
-    if (await_outcome(timeout_ns)) {
+    if (await_outcome(deadline.left_ns())) {
         CW_TRY(outcome_of(target));
         return settle();
     }

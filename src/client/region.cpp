@@ -74,6 +74,7 @@ Result<Region> Region::enroll(Region region, const RegionTerms& terms) {
     Partition& partition = *region.partition_;
     RegionMemory& memory = region.memory_;
     const bool zero_based = (terms.flags & CW_ZERO_BASED) != 0;
+    region.exportable_ = (terms.access & CW_ACCESS_EXPORTABLE) != 0;
     region.base_ = zero_based ? 0 : reinterpret_cast<std::uintptr_t>(memory.data());
     {
         const std::lock_guard in_order(partition.registration_lock());
@@ -127,6 +128,7 @@ Region::Region(Region&& other) noexcept
     : partition_(std::move(other.partition_)),
       memory_(std::move(other.memory_)),
       base_(other.base_),
+      exportable_(other.exportable_),
       registered_(std::exchange(other.registered_, {})) {}
 
 Region::~Region() {
@@ -139,20 +141,32 @@ Region::~Region() {
     (void)close();
 }
 
-Result<void> Region::close() {
+Result<bool> Region::deregister() {
     const auto registered = std::exchange(registered_, {});
     if (registered.handle == 0)
-        return {};
+        return false;
+    bool granted = exportable_;
     partition_->regions().remove(registered.handle);
     CAUSEWAY_FAULT_POINT("client.deregister.forgotten");
     auto request = control::make<abi::RegionRequest>(abi::Request::deregister_region);
     request.handle = registered.handle;
     request.generation = registered.generation;
-    return partition_->adapter().give_back(
+    CW_TRY(partition_->adapter().give_back(
         Kind::region, registered.handle, [&](control::Channel& channel) -> Result<void> {
-            CW_TRY(channel.call<abi::DeregisterReply>(request));
+            CW_TRY_ASSIGN(const auto reply, channel.call<abi::DeregisterReply>(request));
+            granted = reply.granted != 0;
             return {};
-        });
+        }));
+    return granted;
+}
+
+Result<bool> Region::narrow(std::uint32_t access) {
+    auto request = control::make<abi::NarrowRegionRequest>(abi::Request::narrow_region);
+    request.handle = registered_.handle;
+    request.generation = registered_.generation;
+    request.rights = access;
+    CW_TRY_ASSIGN(const auto reply, partition_->call<abi::DeregisterReply>(request));
+    return reply.granted != 0;
 }
 
 Result<std::uint64_t> Region::append_offset() const {

@@ -45,8 +45,15 @@ public:
     }
     [[nodiscard]] Result<std::uint64_t> append_offset() const;
 
-    // Deregisters; the memory stays until this object goes.
-    [[nodiscard]] Result<void> close();
+    // Deregisters; the memory stays until this object goes. True: a direct peer was given it, and
+    // still reaches it; or may have been, where no adapter is there to ask.
+    [[nodiscard]] Result<bool> deregister();
+    // Takes rights of peers away; true as above.
+    [[nodiscard]] Result<bool> narrow(std::uint32_t access);
+    [[nodiscard]] Result<void> close() {
+        CW_TRY(deregister());
+        return {};
+    }
 
 private:
     Region(std::shared_ptr<Partition> partition, RegionMemory memory) noexcept
@@ -58,7 +65,8 @@ private:
 
     std::shared_ptr<Partition> partition_;
     RegionMemory memory_;
-    std::uint64_t base_ = 0;           // virtual address of the first byte in descriptors
+    std::uint64_t base_ = 0;  // virtual address of the first byte in descriptors
+    bool exportable_ = false;
     abi::RegisterReply registered_{};  // handle 0: not registered (any more)
 };
 

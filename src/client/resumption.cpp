@@ -16,6 +16,13 @@ namespace {
            code == ErrorCode::protocol;
 }
 
+// What cannot be ended because it is not there.
+[[nodiscard]] Result<void> as_good(Error error) {
+    if (error.code == ErrorCode::not_found)
+        return {};
+    return tl::unexpected(std::move(error));
+}
+
 }  // namespace
 
 Resumption::Resumption(control::Channel channel, const Identity& identity, Holdings& holdings,
@@ -32,7 +39,7 @@ Resumption::Resumption(control::Channel channel, const Identity& identity, Holdi
         plan_.push_back({Request::resume_queue_pair, held.id, 0});
     plan_.push_back({Request::resume_done, 0, 0});
     for (const std::uint32_t listener : ended)
-        end_listener(listener);
+        end(Kind::listener, listener);
 }
 
 Resumption::Outcome Resumption::step() {
@@ -57,7 +64,25 @@ Resumption::Outcome Resumption::step() {
     return Outcome::resumed;
 }
 
+void Resumption::end(Kind kind, std::uint32_t id, std::uint32_t generation) {
+    switch (kind) {
+        case Kind::doorbell:
+            plan_.push_back({Request::close_doorbell, id, 0});
+            break;
+        case Kind::region:
+            plan_.push_back({Request::deregister_region, id, generation});
+            break;
+        case Kind::queue_pair:
+            plan_.push_back({Request::disconnect, id, 0});
+            break;
+        case Kind::listener:
+            plan_.push_back({Request::close_listener, id, 0});
+            break;
+    }
+}
+
 Resumption::Outcome Resumption::failed(Error error) {
+    asked_ = false;
     why_ = std::move(error);
     return is_final(why_.code) ? Outcome::refused : Outcome::again;
 }
@@ -108,11 +133,34 @@ Result<Resumption::Asked> Resumption::ask(const Turn& turn) {
         case Request::resume_done:
             CW_TRY(channel_.ask(control::make<abi::ResumeDoneRequest>(turn.request)));
             return Asked::yes;
+        default:
+            CW_TRY(ask_end(turn));
+            return Asked::yes;
+    }
+}
+
+Result<void> Resumption::ask_end(const Turn& turn) {
+    switch (turn.request) {
+        case Request::close_doorbell: {
+            auto request = control::make<abi::DoorbellRequest>(turn.request);
+            request.doorbell = turn.id;
+            return channel_.ask(request);
+        }
+        case Request::deregister_region: {
+            auto request = control::make<abi::RegionRequest>(turn.request);
+            request.handle = turn.id;
+            request.generation = turn.part;
+            return channel_.ask(request);
+        }
+        case Request::disconnect: {
+            auto request = control::make<abi::DisconnectRequest>(turn.request);
+            request.queue_pair = turn.id;
+            return channel_.ask(request);
+        }
         default: {
             auto request = control::make<abi::CloseListenerRequest>(turn.request);
             request.listener = turn.id;
-            CW_TRY(channel_.ask(request));
-            return Asked::yes;
+            return channel_.ask(request);
         }
     }
 }
@@ -121,6 +169,7 @@ Result<void> Resumption::ask_attach() {
     auto request = control::make<abi::AttachRequest>(Request::attach);
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
+    request.features = abi::feature::kReturns;
     request.flags = abi::attach_flag::kResume;
     request.session = identity_.session;
     std::copy(std::begin(identity_.token), std::end(identity_.token), std::begin(request.token));
@@ -139,11 +188,15 @@ Result<void> Resumption::take_answer(const Turn& turn) {
                 held->fresh = std::move(fresh);
             return {};
         }
+        case Request::deregister_region: {
+            auto ended = channel_.answer<abi::DeregisterReply>();
+            return ended.has_value() ? Result<void>() : as_good(std::move(ended).error());
+        }
+        case Request::close_doorbell:
+        case Request::disconnect:
         case Request::close_listener: {
-            auto closed = channel_.answer_empty();
-            if (!closed.has_value() && closed.error().code == ErrorCode::not_found)
-                return {};  // as good
-            return closed;
+            auto ended = channel_.answer_empty();
+            return ended.has_value() ? ended : as_good(std::move(ended).error());
         }
         default:
             return channel_.answer_empty();

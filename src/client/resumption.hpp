@@ -2,13 +2,13 @@
 // what the partition holds, one thing after another, and never waits.
 //
 //   attach (with session and token) -> doorbells -> regions, part by part -> queue pairs -> done
-//   -> the listeners that were closed meanwhile
+//   -> the end of what was closed meanwhile
 //
 // Threading: the owner locks. Ownership: owns the new connection; borrows the holdings.
 //
 // Invariants:
-//  1. Each thing is handed over once. One that the partition has let go of since is passed over;
-//     of one that had been handed over before, the owner has to end this attempt (knows()).
+//  1. Each thing is handed over once. One that the partition has let go of before its turn is
+//     passed over; one that had its turn is ended by a request after `done`.
 //  2. Nothing in the holdings changes but the fresh ends of doorbells.
 #pragma once
 
@@ -44,13 +44,17 @@ public:
     Resumption(control::Channel channel, const Identity& identity, Holdings& holdings,
                const std::vector<std::uint32_t>& ended);
 
-    // As far as it goes without waiting. Once resumed it stays so, unless listeners are added.
+    // As far as it goes without waiting. Once resumed it stays so, unless something is ended.
     [[nodiscard]] Outcome step();
     // Of again and refused.
     [[nodiscard]] const Error& why() const noexcept { return why_; }
     // Has the thing been handed over, or is it on its way?
     [[nodiscard]] bool knows(Kind kind, std::uint32_t id) const noexcept;
-    void end_listener(std::uint32_t id) { plan_.push_back({Request::close_listener, id, 0}); }
+    // It was let go of since: the adapter is to forget it, too. `generation`: of a region.
+    void end(Kind kind, std::uint32_t id, std::uint32_t generation = 0);
+    // Does the adapter hold the session by this connection? Then an attempt that failed goes on
+    // with it: giving it up would end the session.
+    [[nodiscard]] bool attached() const noexcept { return turn_ != 0 && channel_.open(); }
 
     // Readable when there may be something for step().
     [[nodiscard]] int fd() const noexcept { return channel_.fd(); }
@@ -62,12 +66,13 @@ private:
     struct Turn {
         Request request;
         std::uint32_t id;
-        std::uint32_t part;
+        std::uint32_t part;  // deregister_region: generation
     };
     enum class Asked : std::uint8_t { yes, passed_over };
 
     [[nodiscard]] Result<Asked> ask(const Turn& turn);
     [[nodiscard]] Result<void> ask_attach();
+    [[nodiscard]] Result<void> ask_end(const Turn& turn);
     [[nodiscard]] Result<void> take_answer(const Turn& turn);
     [[nodiscard]] Result<void> take_attach();
     [[nodiscard]] Outcome failed(Error error);

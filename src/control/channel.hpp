@@ -78,13 +78,11 @@ public:
     [[nodiscard]] bool answered() const noexcept;
     template<Message Reply>
     [[nodiscard]] Result<Reply> answer(platform::UniqueFd* received = nullptr) {
-        CW_TRY_ASSIGN(const std::span<const std::byte> bytes,
-                      take_reply(received));
+        CW_TRY_ASSIGN(const std::span<const std::byte> bytes, take_reply(received));
         return finish(parse<Reply>(bytes));
     }
     [[nodiscard]] Result<void> answer_empty(platform::UniqueFd* received = nullptr) {
-        CW_TRY_ASSIGN(const std::span<const std::byte> bytes,
-                      take_reply(received));
+        CW_TRY_ASSIGN(const std::span<const std::byte> bytes, take_reply(received));
         CW_TRY(finish(parse_empty(bytes)));
         return {};
     }
@@ -146,7 +144,7 @@ private:
     platform::UniqueFd connection_;
     std::uint64_t patience_ns_ = kPatienceNs;
     std::uint32_t sequence_ = 0;
-    abi::Header asked_{};  // the request that is outstanding, or was last
+    abi::Header asked_{};           // the request that is outstanding, or was last
     std::vector<std::byte> reply_;  // abi::kMaxMessage bytes once connected
 };
 

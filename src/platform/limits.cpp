@@ -190,6 +190,15 @@ std::optional<std::uint64_t> open_file_count() noexcept {
     return count == 0 ? 0 : count - 1;
 }
 
+std::optional<std::uint64_t> own_memory() noexcept {
+    constexpr std::string_view kName = "RssAnon:";
+    const auto text = read_small_file("/proc/self/status");
+    const std::size_t found = text.has_value() ? text->find(kName) : std::string::npos;
+    if (found == std::string::npos)
+        return std::nullopt;
+    return std::strtoull(text->c_str() + found + kName.size(), nullptr, 10) * 1024;
+}
+
 std::optional<std::uint64_t> memory_headroom() noexcept {
     const auto v1 = headroom(kV1);
     const auto v2 = headroom(kV2);

@@ -23,6 +23,8 @@ namespace causeway::platform {
 std::uint64_t raise_open_file_limit() noexcept;
 // Open descriptors of this process, without the one that counting needs.
 [[nodiscard]] std::optional<std::uint64_t> open_file_count() noexcept;
+// Bytes of anonymous memory that this process has: neither files nor what it shares.
+[[nodiscard]] std::optional<std::uint64_t> own_memory() noexcept;
 
 // Bytes that may still be charged to the memory cgroup of this process (v1 or v2; the smallest
 // along its path, as far as that is visible); nullopt: unlimited. Cached file pages, which the

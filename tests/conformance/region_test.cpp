@@ -53,6 +53,56 @@ TEST_P(Regions, DeregisteringDuringAMoveEndsIt) {
     EXPECT_EQ(a.status_of(3), Status::success);
 }
 
+TEST_P(Regions, NarrowingIsEffectiveWhenItReturns) {
+    Pair pair = connect();
+    Region region =
+        b.partition
+            .allocate(1 << 16, Access::remote_write | Access::remote_read | Access::exportable)
+            .value();
+    const Remote remote = region.remote();
+    pair.a.post_write(a.memory.slice(0, 4096), remote, 1).value();
+    EXPECT_EQ(a.status_of(1), Status::success);
+    const Reach reach = region.narrow(Access::remote_read | Access::exportable).value();
+    EXPECT_EQ(reach, direct() ? Reach::granted_peers : Reach::nobody);
+    pair.a.post_write(a.memory.slice(0, 4096), remote, 2).value();
+    EXPECT_EQ(a.status_of(2), Status::remote_access);
+    pair.a.post_read(a.memory.slice(0, 4096), remote, 3).value();
+    EXPECT_EQ(a.status_of(3), Status::success) << "what it still has";
+    const auto widened = region.narrow(Access::remote_write | Access::exportable);
+    ASSERT_FALSE(widened.has_value());
+    EXPECT_EQ(widened.error().code, ErrorCode::invalid_argument);
+    EXPECT_NE(widened.error().text.find("taken away"), std::string::npos);
+    (void)region.narrow(Access::exportable).value();
+    pair.a.post_read(a.memory.slice(0, 4096), remote, 4).value();
+    EXPECT_EQ(a.status_of(4), Status::remote_access);
+    EXPECT_EQ(region.deregister().value(), reach);
+    region.data()[0] = std::byte{1};  // still its owner's
+}
+
+TEST_P(Regions, ALogStaysALog) {
+    Region log = b.partition.allocate(1 << 16, Access::append | Access::exportable).value();
+    EXPECT_EQ(log.narrow(Access::append).error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(log.narrow(Access::exportable).value(), Reach::nobody);
+}
+
+TEST_P(Regions, NarrowingDuringAMoveEndsIt) {
+    if (direct())
+        GTEST_SKIP() << "what was granted to a direct peer cannot be taken out of its hands";
+    constexpr std::size_t kLarge = 256 << 20;
+    Region source = a.partition.allocate(kLarge, Access::local).value();
+    std::memset(source.data(), 1, kLarge);
+    Pair pair = connect();
+    Region target = b.partition.allocate(kLarge, Access::remote_write).value();
+    pair.a.post_write(source.slice(0, kLarge), target.remote(), 1).value();
+    while (reinterpret_cast<std::atomic<std::uint8_t>*>(target.data())->load() == 0) {}
+    (void)target.narrow(Access::local).value();
+    // From here on nothing of it changes: it is written over, and stays so.
+    std::memset(target.data(), 2, kLarge);
+    const Status status = a.status_of(1);
+    EXPECT_TRUE(status == Status::remote_access || status == Status::success) << name(status);
+    EXPECT_EQ(std::memchr(target.data(), 1, kLarge), nullptr);
+}
+
 TEST_P(Regions, AdoptedMemoryKeepsAddressAndContent) {
     constexpr std::size_t kSize = 3 << 20;
     void* own = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

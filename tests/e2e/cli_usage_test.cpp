@@ -131,7 +131,7 @@ TEST(CliUsage, InfoWithoutAnAdapterStillKnowsTheLibrary) {
     const auto result = causeway_with({"info", "--socket", "/nonexistent", "--json"});
     EXPECT_EQ(result.status, 1);
     const auto json = nlohmann::json::parse(result.out);
-    EXPECT_EQ(json.at("library").at("protocol"), "1.0");
+    EXPECT_EQ(json.at("library").at("protocol"), "1.1");
     EXPECT_TRUE(json.at("adapter").is_null());
     EXPECT_EQ(json.at("error").at("code"), "no_adapter");
 }

@@ -244,9 +244,10 @@ bool FakeAdapter::serve(Session& session) {
     if (!request.has_value())
         return request.error().code == ErrorCode::again;
     ++counts_[request->header.type];
-    auto expected = request->header.type;
-    if (hang_up_on.compare_exchange_strong(expected, 0))
+    if (static_cast<abi::Request>(request->header.type) == hang_up_on && hang_ups > 0) {
+        --hang_ups;
         return false;
+    }
     auto done = answer(session, *request);
     if (!done.has_value()) {
         return control::reply_error(session.connection.get(), request->header, done.error())
@@ -424,9 +425,9 @@ Result<void> FakeAdapter::answer_resume(Session& session, control::IncomingReque
         case abi::Request::resume_region: {
             CW_TRY_ASSIGN(const auto asked,
                           control::parse<abi::ResumeRegionRequest>(request.bytes));
-            note("region " + std::to_string(asked.handle) + "." + std::to_string(asked.part),
-                 asked.generation == 7 &&
-                     file == region_files_.at(asked.handle - 1).at(asked.part));
+            note(
+                "region " + std::to_string(asked.handle) + "." + std::to_string(asked.part),
+                asked.generation == 7 && file == region_files_.at(asked.handle - 1).at(asked.part));
             return control::reply_empty(fd, request.header);
         }
         case abi::Request::resume_queue_pair: {

@@ -140,8 +140,9 @@ public:
     std::atomic<bool> journal{false};
     // Answered to every attempt to resume if not none.
     std::atomic<abi::Error> resume_error{abi::Error::none};
-    // The next request of this type is not answered: its connection ends. 0: none.
-    std::atomic<std::uint16_t> hang_up_on{0};
+    // The next `hang_ups` requests of this type are not answered: their connections end.
+    std::atomic<abi::Request> hang_up_on{};
+    std::atomic<int> hang_ups{0};
     // Given to the next region; counts up.
     std::atomic<std::uint32_t> next_handle{1};
 

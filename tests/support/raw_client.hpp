@@ -129,6 +129,7 @@ private:
     auto request = control::make<abi::AttachRequest>(abi::Request::attach, 1);
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
+    request.features = abi::feature::kReturns;
     store_text(request.name, name).value();
     return request;
 }

@@ -89,7 +89,7 @@ void RawPeer::deregister(const RawRegion& region) {
     auto request = control::make<abi::RegionRequest>(abi::Request::deregister_region);
     request.handle = region.handle;
     request.generation = region.generation;
-    must(channel_.call_empty(request));
+    (void)must(channel_.call<abi::DeregisterReply>(request));
 }
 
 RawPair RawPeer::create_pair(const abi::QueuePairShape& shape, abi::Patience patience) {

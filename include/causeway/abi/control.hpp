@@ -75,11 +75,17 @@ inline constexpr std::uint32_t kResume = 2;
 inline constexpr std::uint32_t kAll = 3;
 }  // namespace attach_flag
 
+namespace feature {
+// It would come back to the next adapter (see resume below), and keeps what it needs for that.
+// Without it the journal knows nothing of the partition, and its name is free once it has gone.
+inline constexpr std::uint32_t kReturns = 1;
+}  // namespace feature
+
 struct AttachRequest {
     Header header;
     std::uint16_t major_least;
     std::uint16_t major_most;
-    std::uint32_t features;  // offered: what is not known is passed over
+    std::uint32_t features;  // offered, feature: what is not known is passed over
     char name[kNameSize];
     std::uint32_t flags;             // attach_flag, demanded: what is not known is refused
     std::uint32_t session;           // kResume: as the first AttachReply gave it; otherwise zero
@@ -98,7 +104,7 @@ struct AttachReply {
     char name[kNameSize];  // under which the partition is known now; an observer has none
     char adapter_version[32];
     // A secret by which the partition, and nobody else, resumes its session with the next adapter.
-    // Zero: this adapter keeps no journal.
+    // Zero: this adapter keeps no journal, or kReturns was not offered.
     std::uint8_t token[kTokenSize];
 };
 static_assert(sizeof(AttachRequest) == 112 && sizeof(AttachReply) == 160);
@@ -376,7 +382,9 @@ struct AdapterRow {
     std::uint64_t registered_bytes;
     std::uint64_t refused;  // attach attempts and connects refused since the start
     char copy_kernels[128];
-    char copies_from[128];  // "built in", or the file; the end of a long path
+    char copies_from[128];         // "built in", or the file; the end of a long path
+    std::uint64_t own_bytes;       // memory of the adapter's own
+    std::uint64_t own_bytes_most;  // it never has more
 };
 struct PartitionRow {
     char name[kNameSize];
@@ -420,7 +428,7 @@ struct RegionRow {
     std::uint64_t size;
     std::uint64_t append_offset;
 };
-static_assert(sizeof(AdapterRow) == 344 && sizeof(PartitionRow) == 184);
+static_assert(sizeof(AdapterRow) == 360 && sizeof(PartitionRow) == 184);
 static_assert(sizeof(QueuePairRow) == 328 && sizeof(RegionRow) == 96);
 
 }  // namespace causeway::abi

@@ -3,100 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "support/holder.hpp"
 #include "support/in_process_adapter.hpp"
-#include "support/raw_client.hpp"
-#include "support/raw_peer.hpp"
+#include "support/mortal.hpp"
 
 namespace causeway::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-// A partition with one of everything, as it stands when its adapter goes.
-struct Holder {
-    Holder(const std::string& socket, const std::string& name) : session(socket, name) {
-        bell(abi::DoorbellKind::events, 0);
-        completions = bell(abi::DoorbellKind::completions, 0);
-        bell(abi::DoorbellKind::mover, 0);
-        auto reply = session.client.call(create_request(completions)).value();
-        pair = reply.as<abi::CreateQueuePairReply>();
-        pair_memory = std::move(reply.descriptor);
-        region_memory = region_file(kSize);
-        auto request = control::make<abi::RegisterRequest>(abi::Request::register_region);
-        request.size = kSize;
-        request.rights = abi::right::kRemoteWrite | abi::right::kAppend;
-        request.parts = 1;
-        region = session.client.call(request, region_memory.get()).value().as<abi::RegisterReply>();
-    }
-    std::uint32_t bell(abi::DoorbellKind kind, std::uint32_t index) {
-        auto request = doorbell_request(kind);
-        request.index = index;
-        auto reply = session.client.call(request).value();
-        const auto id = reply.as<abi::OpenDoorbellReply>().doorbell;
-        bells.emplace_back(id, std::move(reply.descriptor));
-        return id;
-    }
-
-    // The first request of the next connection.
-    [[nodiscard]] abi::AttachRequest resume_request() const {
-        auto request = attach_request(session.attached.name);
-        request.flags = abi::attach_flag::kResume;
-        request.session = session.attached.session;
-        std::copy_n(session.attached.token, abi::kTokenSize, request.token);
-        return request;
-    }
-    void attach_again(const std::string& socket) { back.emplace(socket, resume_request()); }
-    [[nodiscard]] RawReply hand_over_bell(std::size_t i) {
-        auto request = control::make<abi::ResumeDoorbellRequest>(abi::Request::resume_doorbell);
-        request.doorbell = bells[i].first;
-        return std::move(*back->client.call(request, bells[i].second.get()));
-    }
-    [[nodiscard]] RawReply hand_over_region(int memory) {
-        auto request = control::make<abi::ResumeRegionRequest>(abi::Request::resume_region);
-        request.handle = region.handle;
-        request.generation = region.generation;
-        return std::move(*back->client.call(request, memory));
-    }
-    [[nodiscard]] RawReply hand_over_pair(std::uint32_t id, int memory) {
-        auto request = control::make<abi::ResumeQueuePairRequest>(abi::Request::resume_queue_pair);
-        request.queue_pair = id;
-        return std::move(*back->client.call(request, memory));
-    }
-    [[nodiscard]] RawReply done() {
-        return std::move(
-            *back->client.call(control::make<abi::ResumeDoneRequest>(abi::Request::resume_done)));
-    }
-    void come_back(const std::string& socket) {
-        attach_again(socket);
-        for (std::size_t i = 0; i < bells.size(); ++i) {
-            const RawReply reply = hand_over_bell(i);
-            ASSERT_TRUE(reply.ok()) << reply.text();
-            ASSERT_TRUE(reply.descriptor) << "its new wake-up socket";
-        }
-        const RawReply kept = hand_over_region(region_memory.get());
-        ASSERT_TRUE(kept.ok()) << kept.text();
-        const RawReply paired = hand_over_pair(pair.queue_pair, pair_memory.get());
-        ASSERT_TRUE(paired.ok()) << paired.text();
-        const RawReply finished = done();
-        ASSERT_TRUE(finished.ok()) << finished.text();
-    }
-    [[nodiscard]] abi::QueuePairState state() const {
-        const auto mapping =
-            platform::Mapping::map(pair_memory.get(), sizeof(abi::QueuePairLayout)).value();
-        return static_cast<abi::QueuePairState>(
-            mapping.at<abi::QueuePairLayout>()->state.load(std::memory_order_acquire));
-    }
-
-    static constexpr std::uint64_t kSize = 64 << 10;
-    RawSession session;
-    std::vector<std::pair<std::uint32_t, platform::UniqueFd>> bells;
-    std::uint32_t completions = 0;
-    abi::CreateQueuePairReply pair{};
-    platform::UniqueFd pair_memory;
-    abi::RegisterReply region{};
-    platform::UniqueFd region_memory;
-    std::optional<RawSession> back;
-};
 
 class Resume : public testing::Test {
 protected:
@@ -139,11 +53,11 @@ TEST_F(Resume, BringsEverythingBackUnderItsOldNumbers) {
     connect(a, b);
     ASSERT_TRUE(eventually([&] { return a.state() == abi::QueuePairState::connected; }));
     start();
-    a.come_back(socket());
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_EQ(a.back->attached.session, a.session.attached.session);
     EXPECT_STREQ(a.back->attached.name, "orders");
     EXPECT_EQ(a.state(), abi::QueuePairState::connected) << "its peer may still come";
-    b.come_back(socket());
+    EXPECT_EQ(b.come_back(socket()), "");
     const auto regions = rows<abi::RegionRow>(*b.back, abi::StatsKind::regions);
     ASSERT_EQ(regions.size(), 2u);
     EXPECT_EQ(regions[0].handle, a.region.handle);
@@ -162,8 +76,8 @@ TEST_F(Resume, BringsEverythingBackUnderItsOldNumbers) {
     EXPECT_NE(c.region.network_id, a.region.network_id);
     // And it goes on as ever: a second time, too.
     start();
-    b.come_back(socket());
-    a.come_back(socket());
+    EXPECT_EQ(b.come_back(socket()), "");
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_TRUE(b.back->client.call(disconnect_request(b.pair.queue_pair)).value().ok());
     EXPECT_TRUE(eventually([&] { return a.state() == abi::QueuePairState::closed; }));
 }
@@ -222,15 +136,27 @@ TEST_F(Resume, NobodyElseGetsASession) {
     request.flags |= abi::attach_flag::kObserver;
     EXPECT_EQ(attach_error(socket(), request), ErrorCode::invalid_argument);
     // Nor its name: who wants it waits until it is free.
-    RawClient squatter(socket());
-    const auto wanted = attach_request("orders");
-    ASSERT_TRUE(squatter.send(control::bytes_of(wanted), {}));
-    a.come_back(socket());
+    int taken[2];
+    ASSERT_EQ(::pipe(taken), 0);
+    const Mortal squatter([&] {
+        RawClient client(socket());
+        const char asked = client.send(control::bytes_of(attach_request("orders"))) ? 1 : 0;
+        while (!client.taken())
+            std::this_thread::yield();
+        (void)!::write(taken[1], &asked, 1);
+        (void)client.receive();
+    });
+    char asked = 0;
+    ASSERT_EQ(::read(taken[0], &asked, 1), 1);
+    ASSERT_EQ(asked, 1);
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_EQ(attach_error(socket(), a.resume_request()), ErrorCode::not_found) << "it is back";
-    named.come_back(socket("a"));
+    EXPECT_EQ(named.come_back(socket("a")), "");
     const auto found = rows<abi::PartitionRow>(*a.back, abi::StatsKind::partitions);
     ASSERT_EQ(found.size(), 2u);
     EXPECT_EQ(found[0].session, a.session.attached.session);
+    for (const int fd : taken)
+        ::close(fd);
 }
 
 TEST_F(Resume, WhatIsNotHandedOverIsForgotten) {
@@ -238,7 +164,7 @@ TEST_F(Resume, WhatIsNotHandedOverIsForgotten) {
     Holder b(socket(), "billing");
     connect(a, b);
     start();
-    a.come_back(socket());
+    EXPECT_EQ(a.come_back(socket()), "");
     b.attach_again(socket());
     ASSERT_TRUE(b.hand_over_bell(0).ok());
     ASSERT_TRUE(b.done().ok());
@@ -246,7 +172,7 @@ TEST_F(Resume, WhatIsNotHandedOverIsForgotten) {
     const auto regions = rows<abi::RegionRow>(*b.back, abi::StatsKind::regions);
     EXPECT_EQ(regions.size(), 1u);
     start();
-    a.come_back(socket());
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_EQ(a.state(), abi::QueuePairState::closed) << "and stays so";
 }
 
@@ -256,8 +182,8 @@ TEST_F(Resume, WhoStaysAwayIsTimedOutAlone) {
     Holder c(socket(), "calls");
     connect(a, b);
     start(300ms);
-    c.come_back(socket());
-    a.come_back(socket());
+    EXPECT_EQ(c.come_back(socket()), "");
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_TRUE(eventually([&] { return a.state() == abi::QueuePairState::closed; }));
     EXPECT_EQ(c.state(), abi::QueuePairState::idle);
     EXPECT_EQ(attach_error(socket(), b.resume_request()), ErrorCode::not_found);
@@ -295,7 +221,7 @@ TEST_F(Resume, TheDeadAreNotWaitedFor) {
     start();
     EXPECT_EQ(RawSession(socket(), "mortal").attached.session > a.session.attached.session, true)
         << "the name is free at once";
-    a.come_back(socket());
+    EXPECT_EQ(a.come_back(socket()), "");
     for (int fd : {ready[0], ready[1], go[0], go[1]})
         ::close(fd);
 }
@@ -316,16 +242,16 @@ TEST_F(Resume, WhoWaitedAtAListenerWaitsAgain) {
     const auto connect = connect_request(a.pair.queue_pair, "billing/service");
     ASSERT_TRUE(a.session.client.call(connect)->ok());
     start();
-    b.come_back(socket());
-    a.come_back(socket());
+    EXPECT_EQ(b.come_back(socket()), "");
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_TRUE(a.back->client.call(connect)->ok()) << "the answer may not have come";
     EXPECT_EQ(a.back->client.call(connect)->code(), ErrorCode::wrong_state) << "once";
     const auto accepting = accept_request(listener, b.pair.queue_pair);
     EXPECT_TRUE(b.back->client.call(accepting)->ok());
     EXPECT_TRUE(eventually([&] { return a.state() == abi::QueuePairState::connected; }));
     start();
-    a.come_back(socket());
-    b.come_back(socket());
+    EXPECT_EQ(a.come_back(socket()), "");
+    EXPECT_EQ(b.come_back(socket()), "");
     const auto repeated = b.back->client.call(accepting);
     ASSERT_TRUE(repeated->ok()) << repeated->text();
     EXPECT_STREQ(repeated->as<abi::AcceptReply>().peer, "orders");
@@ -335,7 +261,7 @@ TEST_F(Resume, AListenerThatWasNotToldOfIsToldOf) {
     Holder a(socket(), "orders");
     const std::uint32_t listener = a.session.listen("service");
     start();
-    a.come_back(socket());
+    EXPECT_EQ(a.come_back(socket()), "");
     EXPECT_EQ(a.back->listen("service"), listener);
     EXPECT_EQ(a.back->client.call(listen_request("service"))->code(), ErrorCode::name_in_use);
 }

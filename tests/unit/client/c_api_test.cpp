@@ -37,6 +37,7 @@ TEST_F(CApi, TakesNothingForAnError) {
     cw_listener* listener = nullptr;
     cw_completion_queue* queue = nullptr;
     cw_completion one;
+    int granted = 0;
     std::uint64_t offset = 0;
     const cw_slice slice{};
     const int results[] = {
@@ -46,6 +47,10 @@ TEST_F(CApi, TakesNothingForAnError) {
         cw_region_adopt(nullptr, nullptr, 1, 0, 0, &region),
         cw_region_close(nullptr),
         cw_region_append_offset(nullptr, &offset),
+        cw_region_deregister(nullptr, &granted),
+        cw_region_deregister(memory.get(), nullptr),
+        cw_region_narrow(nullptr, 0, &granted),
+        cw_region_narrow(memory.get(), 0, nullptr),
         cw_region_append_offset(memory.get(), nullptr),
         cw_completion_queue_create(nullptr, 1, &queue),
         cw_completion_queue_create(partition.get(), 1, nullptr),

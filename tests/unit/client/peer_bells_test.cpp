@@ -15,8 +15,10 @@ namespace {
 
 class PeerBellsTest : public testing::Test {
 protected:
-    void SetUp() override { ASSERT_TRUE(bells.open(-1).has_value() &&
-                    add_to_set(bells.fd(), own.peer_end.get()).has_value()); }
+    void SetUp() override {
+        ASSERT_TRUE(bells.open(-1).has_value() &&
+                    add_to_set(bells.fd(), own.peer_end.get()).has_value());
+    }
     void TearDown() override { bells.close(*partition); }
 
     void add(std::uint32_t number) {

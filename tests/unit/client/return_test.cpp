@@ -43,6 +43,10 @@ protected:
     static void complete(const Pair& pair, std::uint32_t slot) {
         pair.there->complete_send(FakeEnd::success(abi::Opcode::send, slot, 64));
     }
+    void hang_up_on(abi::Request type, int times = 1) {
+        adapter.hang_up_on = type;
+        adapter.hang_ups = times;
+    }
     [[nodiscard]] bool back() {
         return settle(true, [&] {
             (void)poll();
@@ -86,8 +90,8 @@ TEST_F(ReturnTest, WhatWasClosedIsNotHandedOver) {
     must(cw_region_close(region.release()));
     adapter.start_again();
     ASSERT_TRUE(back());
-    EXPECT_EQ(adapter.handed_over(), (Words{"doorbell 0", "doorbell 1", "doorbell 2",
-                                            "region 2.0", "queue pair 0", "done"}));
+    EXPECT_EQ(adapter.handed_over(), (Words{"doorbell 0", "doorbell 1", "doorbell 2", "region 2.0",
+                                            "queue pair 0", "done"}));
     EXPECT_EQ(adapter.count(abi::Request::disconnect), 0);
 }
 
@@ -245,16 +249,15 @@ TEST_F(ReturnTest, AnOldCallersOptionsMeanTheDefault) {
 }
 
 TEST_F(ReturnTest, ACallInFlightIsMadeOnceMore) {
-    adapter.hang_up_on = static_cast<std::uint16_t>(abi::Request::register_region);
+    hang_up_on(abi::Request::register_region);
     auto region = allocate(4096);
     ASSERT_NE(region, nullptr);
     EXPECT_EQ(adapter.registered().size(), 3U) << "the one that was not answered was not counted";
     EXPECT_EQ(adapter.count(abi::Request::register_region), 4);
-    EXPECT_EQ(adapter.handed_over(),
-              (Words{"doorbell 0", "doorbell 1", "region 2.0", "done"}));
-    adapter.hang_up_on = static_cast<std::uint16_t>(abi::Request::create_queue_pair);
+    EXPECT_EQ(adapter.handed_over(), (Words{"doorbell 0", "doorbell 1", "region 2.0", "done"}));
+    hang_up_on(abi::Request::create_queue_pair);
     Pair pair = connect();
-    adapter.hang_up_on = static_cast<std::uint16_t>(abi::Request::wakeup_socket);
+    hang_up_on(abi::Request::wakeup_socket);
     cw_completion_queue* queue = nullptr;
     must(cw_completion_queue_create(partition.get(), 8, &queue));
     const Owned<cw_completion_queue> owned(queue);
@@ -265,11 +268,11 @@ TEST_F(ReturnTest, ARegionOfPartsIsRegisteredByOneAdapter) {
     std::thread undertaker([&] {
         while (adapter.count(abi::Request::register_region) < 3)
             ::usleep(100);
-        adapter.hang_up_on = static_cast<std::uint16_t>(abi::Request::register_region);
+        hang_up_on(abi::Request::register_region);
     });
     auto large = allocate(std::size_t{3} * (64 << 20));
     undertaker.join();
-    adapter.hang_up_on = 0;
+    adapter.hang_ups = 0;
     const auto parts = adapter.registered();
     ASSERT_GE(parts.size(), 5U);
     for (std::uint32_t part = 0; part < 3; ++part)
@@ -277,17 +280,9 @@ TEST_F(ReturnTest, ARegionOfPartsIsRegisteredByOneAdapter) {
 }
 
 TEST_F(ReturnTest, ARequestThatEndsEveryAdapterFails) {
-    constexpr auto kDeadly = static_cast<std::uint16_t>(abi::Request::region_status);
-    adapter.hang_up_on = kDeadly;
-    std::atomic<bool> over{false};
-    std::thread murderer([&] {
-        while (!over)
-            adapter.hang_up_on = kDeadly;
-    });
+    hang_up_on(abi::Request::region_status, 100);
     std::uint64_t offset = 0;
     EXPECT_EQ(cw_region_append_offset(memory.get(), &offset), CW_ERROR_ADAPTER_GONE);
-    over = true;
-    murderer.join();
     EXPECT_EQ(adapter.count(abi::Request::region_status), 3);
 }
 
