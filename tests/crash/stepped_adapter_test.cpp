@@ -1,5 +1,6 @@
 // The adapter is killed after a number of instructions of the thread that executes a descriptor or
-// answers a request. What its clients are promised then stands in settle().
+// answers a request. What its clients are promised then stands in settle(), where they do not wait
+// for the next one, and in go_on(), where they do.
 //
 // CAUSEWAY_KILL_EVERY and CAUSEWAY_KILL_SEED as in stepped_partition_test.cpp; each place costs a
 // new adapter.
@@ -19,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include "platform/cpu.hpp"
 #include "support/acts.hpp"
@@ -39,9 +41,9 @@ constexpr Access kOpen = Access::exportable | Access::remote_write | Access::rem
 // Two partitions that are connected, and what they have outstanding.
 class Clients {
 public:
-    explicit Clients(const std::string& socket)
-        : a(Partition::attach("a", {socket}).value()),
-          b(Partition::attach("b", {socket}).value()),
+    Clients(const std::string& socket, std::chrono::nanoseconds patience)
+        : a(Partition::attach("a", {socket, patience}).value()),
+          b(Partition::attach("b", {socket, patience}).value()),
           from(a.allocate(1 << 15, kOpen).value()),
           to(b.allocate(1 << 15, kOpen).value()),
           log(b.allocate(1 << 15, Access::append).value()),
@@ -86,6 +88,27 @@ public:
         const CompletionBatch after = a_queue.wait(30s);
         EXPECT_EQ(after.error(), ErrorCode::adapter_gone) << name(after.error());
         EXPECT_TRUE(after.empty());
+        check_bytes(act);
+    }
+    // The next adapter is there: everything ends, and well.
+    void go_on(Act act) {
+        for (int waited = 0; waited < 30'000 && !collect(); ++waited)
+            ::usleep(1000);
+        EXPECT_TRUE(a_left.empty() && b_left.empty()) << "a descriptor does not end";
+        EXPECT_EQ(failed, 0);
+        check_bytes(act);
+    }
+
+    Partition a, b;
+    Region from, to, log;
+    CompletionQueue a_queue, b_queue;
+    QueuePair a_pair, b_pair;
+    Listener listener;
+    std::set<std::uint64_t> a_left, b_left, ended_well;
+    int failed = 0;
+
+private:
+    void check_bytes(Act act) {
         if (act == Act::read)
             return;  // into its own memory, from what is all alike
         const std::uint32_t size = act == Act::send_small ? kSmall : kLarge;
@@ -100,21 +123,14 @@ public:
             ASSERT_TRUE(found == sent || (found == before && !whole)) << "byte " << i;
         }
     }
-
-    Partition a, b;
-    Region from, to, log;
-    CompletionQueue a_queue, b_queue;
-    QueuePair a_pair, b_pair;
-    Listener listener;
-    std::set<std::uint64_t> a_left, b_left, ended_well;
-
-private:
     bool take(const CompletionBatch& batch, std::set<std::uint64_t>& left) {
         for (const Completion& done : batch) {
             EXPECT_EQ(left.erase(done.id()), 1u) << "ended twice, or was not posted: " << done.id();
             EXPECT_TRUE(done.ok() || done.status() == Status::flushed) << name(done.status());
             if (done.ok())
                 ended_well.insert(done.id());
+            else
+                ++failed;
         }
         return !batch.empty();
     }
@@ -168,8 +184,21 @@ private:
     Stepper stepper_;
 };
 
-class SteppedAdapter : public testing::TestWithParam<Act> {
+// After it the clients find that it has gone, or go on with the next one.
+enum class Then { settle, go_on };
+
+class SteppedAdapter : public testing::TestWithParam<std::tuple<Act, Then>> {
 protected:
+    static constexpr std::chrono::nanoseconds patience(Then then) {
+        return then == Then::go_on ? 60s : 0s;
+    }
+    static void outlive(LiveAdapter& adapter, Clients& clients, Act act, Then then) {
+        if (then == Then::settle)
+            clients.settle(act);
+        adapter.start_again();
+        if (then == Then::go_on)
+            clients.go_on(act);
+    }
     void SetUp() override {
         if (!can_step())
             GTEST_SKIP() << "single steps are not to be had here (ptrace)";
@@ -181,18 +210,17 @@ protected:
 using SteppedMover = SteppedAdapter;
 
 TEST_P(SteppedMover, DiesAtAnyInstruction) {
-    const Act act = GetParam();
+    const auto [act, then] = GetParam();
     LiveAdapter adapter(LiveAdapter::Kind::program);
-    const auto run = [&](std::uint64_t after) {
-        Clients clients(adapter.socket());
+    const auto run = [&, act = act, then = then](std::uint64_t after) {
+        Clients clients(adapter.socket(), patience(then));
         Held mover(thread_of(adapter.pid(), "cw-mover-0"));
         clients.post(act);
         const std::uint64_t steps = after == Places::kAll
                                         ? mover.step(kLongest, [&] { return clients.collect(); })
                                         : mover.step(after, [] { return false; });
         mover.kill(adapter);
-        clients.settle(act);
-        adapter.start_again();
+        outlive(adapter, clients, act, then);
         return steps;
     };
     Places places(run(Places::kAll));
@@ -201,27 +229,33 @@ TEST_P(SteppedMover, DiesAtAnyInstruction) {
     places.say(std::string("mover ") + name_of(act));
 }
 
+std::string name_of_instance(const testing::TestParamInfo<SteppedAdapter::ParamType>& instance) {
+    return std::string(name_of(std::get<0>(instance.param))) +
+           (std::get<1>(instance.param) == Then::go_on ? "_and_goes_on" : "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Descriptors, SteppedMover,
-                         testing::Values(Act::send_small, Act::send_large, Act::write_immediate,
-                                         Act::read, Act::append),
-                         [](const testing::TestParamInfo<Act>& instance) {
-                             return std::string(name_of(instance.param));
-                         });
+                         testing::Combine(testing::Values(Act::send_small, Act::send_large,
+                                                          Act::write_immediate, Act::read,
+                                                          Act::append),
+                                          testing::Values(Then::settle, Then::go_on)),
+                         name_of_instance);
 
 // While the control thread answers a request.
 using SteppedControl = SteppedAdapter;
 
 TEST_P(SteppedControl, DiesAtAnyInstruction) {
-    const Act act = GetParam();
+    const auto [act, then] = GetParam();
     LiveAdapter adapter(LiveAdapter::Kind::program);
-    const auto run = [&](std::uint64_t after) {
-        Clients clients(adapter.socket());
+    const auto run = [&, act = act, then = then](std::uint64_t after) {
+        Clients clients(adapter.socket(), patience(then));
         auto spare =
             clients.a.create_queue_pair({.completions = clients.a_queue, .executor = "adapter"})
                 .value();
         auto other =
             clients.b.create_queue_pair({.completions = clients.b_queue, .executor = "adapter"})
                 .value();
+        Region memory = clients.a.allocate(4096).value();
         if (act == Act::accept)
             spare.connect("b/door", 0ns).value();
         Held control(adapter.pid());
@@ -245,7 +279,7 @@ TEST_P(SteppedControl, DiesAtAnyInstruction) {
                     note(clients.listener.accept(other, 0ns));
                     break;
                 case Act::deregister:
-                    note(clients.from.close());
+                    note(memory.close());
                     break;
                 default:
                     other.close();
@@ -256,10 +290,21 @@ TEST_P(SteppedControl, DiesAtAnyInstruction) {
                                         ? control.step(kLongest, [&] { return answered.load(); })
                                         : control.step(after, [&] { return answered.load(); });
         control.kill(adapter);
-        caller.join();
-        EXPECT_TRUE(code == ErrorCode::none || code == ErrorCode::adapter_gone) << name(code);
-        clients.settle(Act::read);
+        if (then == Then::settle) {
+            caller.join();
+            EXPECT_TRUE(code == ErrorCode::none || code == ErrorCode::adapter_gone) << name(code);
+            clients.settle(Act::read);
+            adapter.start_again();
+            return steps;
+        }
         adapter.start_again();
+        while (!answered)
+            (void)clients.collect();  // whoever makes no call does not come back
+        caller.join();
+        // Who connects or accepts without waiting may be told that the other one is not back.
+        EXPECT_TRUE(code == ErrorCode::none || code == ErrorCode::again) << name(code);
+        clients.post(Act::send_small);
+        clients.go_on(Act::send_small);
         return steps;
     };
     Places places(run(Places::kAll));
@@ -269,11 +314,11 @@ TEST_P(SteppedControl, DiesAtAnyInstruction) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Requests, SteppedControl,
-                         testing::Values(Act::allocate, Act::create_queue_pair, Act::connect,
-                                         Act::accept, Act::deregister, Act::disconnect),
-                         [](const testing::TestParamInfo<Act>& instance) {
-                             return std::string(name_of(instance.param));
-                         });
+                         testing::Combine(testing::Values(Act::allocate, Act::create_queue_pair,
+                                                          Act::connect, Act::accept,
+                                                          Act::deregister, Act::disconnect),
+                                          testing::Values(Then::settle, Then::go_on)),
+                         name_of_instance);
 
 }  // namespace
 }  // namespace causeway::test

@@ -1,19 +1,22 @@
 // The adapter dies at each of the fault points that it comes by, while two partitions register,
-// connect and exchange. What its clients were promised until it can be resumed: every call says
-// that it has gone, every descriptor ends exactly once, nothing but what was sent is written; and a
-// new adapter serves in the same directory.
+// connect and exchange. Without patience every call says that it has gone, every descriptor ends
+// exactly once, nothing but what was sent is written, and a new adapter serves in the same
+// directory. With patience the next one goes on where it died, and everything succeeds.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <causeway/causeway.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "support/fault_points.hpp"
 #include "support/in_process_adapter.hpp"
@@ -45,17 +48,28 @@ T must(Result<T> result) {
     throw Gone();
 }
 
+class AtEnd {
+public:
+    explicit AtEnd(std::function<void()> what) : what_(std::move(what)) {}
+    AtEnd(const AtEnd&) = delete;
+    AtEnd& operator=(const AtEnd&) = delete;
+    ~AtEnd() { what_(); }
+
+private:
+    std::function<void()> what_;
+};
+
 // What two partitions do until the adapter dies, and what of it is outstanding then.
 class Exchange {
 public:
-    Exchange(std::string socket, const char* executor)
-        : socket_(std::move(socket)), executor_(executor) {}
+    Exchange(std::string socket, const char* executor, std::chrono::nanoseconds patience = 0ns)
+        : options_{std::move(socket), patience}, executor_(executor) {}
 
     // Whether all of it was done.
     bool run() try {
         constexpr Access kOpen = Access::exportable | Access::remote_write | Access::remote_read;
-        a_ = must(Partition::attach("a", {socket_}));
-        b_ = must(Partition::attach("b", {socket_}));
+        a_ = must(Partition::attach("a", options_));
+        b_ = must(Partition::attach("b", options_));
         from_ = must(a_.allocate(64 << 10, kOpen));
         to_ = must(b_.allocate(64 << 10, kOpen));
         log_ = must(b_.allocate(64 << 10, Access::append));
@@ -71,8 +85,7 @@ public:
         others.executor = executor_;
         b_pair_ = must(b_.create_queue_pair(others));
         auto door = must(b_.listen("door"));
-        must(a_pair_.connect("b/door", 0ns));
-        must(door.accept(b_pair_, 30s));
+        connect(door);
         const Slice whole = from_.slice(0, kLarge);
         const Slice halves[] = {from_.slice(0, kLarge / 2), from_.slice(kLarge / 2, kLarge / 2)};
         receive(0);
@@ -113,7 +126,32 @@ public:
         }
     }
 
+    // Descriptors that ended otherwise than with success.
+    [[nodiscard]] int failures() const noexcept { return failures_; }
+
 private:
+    void connect(Listener& door) {
+        // A partition comes back to the next adapter inside its own calls.
+        std::atomic<bool> done{false};
+        std::thread calls([&] {
+            while (!done) {
+                for (Partition* partition : {&a_, &b_})
+                    (void)partition->process_events();
+                ::usleep(1000);
+            }
+        });
+        const AtEnd join([&] {
+            done = true;
+            calls.join();
+        });
+        Result<void> asked = a_pair_.connect("b/door", 0ns);
+        while (!asked.has_value() && asked.error().code == ErrorCode::again) {
+            ::usleep(1000);
+            asked = a_pair_.connect("b/door", 0ns);
+        }
+        must(std::move(asked));
+        must(door.accept(b_pair_, 30s));
+    }
     static std::size_t at(std::uint64_t window) { return (window * 3 + 1) << 12; }
     // Not even filled yet?
     [[nodiscard]] bool fresh() const { return to_.data()[0] == std::byte{0}; }
@@ -128,6 +166,7 @@ private:
         for (const Completion& done : batch) {
             EXPECT_EQ(left.erase(done.id()), 1u) << "ended twice, or was not posted: " << done.id();
             EXPECT_TRUE(done.ok() || done.status() == Status::flushed) << name(done.status());
+            failures_ += done.ok() ? 0 : 1;
             const bool write = &left == &a_left_ && done.id() == 2;
             if (done.ok() && (write || &left == &b_left_))
                 whole_.insert(done.id());
@@ -145,12 +184,13 @@ private:
         }
     }
 
-    std::string socket_;
+    AttachOptions options_;
     const char* executor_;
     Partition a_, b_;
     Region from_, to_, log_, records_;
     CompletionQueue a_queue_, b_queue_;
     QueuePair a_pair_, b_pair_;
+    int failures_ = 0;
     std::set<std::uint64_t> a_left_, b_left_;  // outstanding
     std::set<std::uint64_t> whole_;            // windows of `to_` that must hold all of it
 };
@@ -176,6 +216,28 @@ TEST_P(AdapterFaults, EndEverythingOnce) {
     EXPECT_TRUE(again.run());
     again.settle();
     EXPECT_TRUE(adapter.alive());
+}
+
+TEST_P(AdapterFaults, AreGoneOnFrom) {
+    const AdapterFault& fault = GetParam();
+    ::setenv("CAUSEWAY_FAULT", fault.point, 1);
+    LiveAdapter adapter(LiveAdapter::Kind::faults);
+    ::unsetenv("CAUSEWAY_FAULT");
+    Exchange exchange(adapter.socket(), fault.executor, 60s);
+    std::atomic<bool> done{false};
+    std::thread running([&] {
+        // A direct connection that was being made needs another queue pair.
+        EXPECT_TRUE(exchange.run() || std::string(fault.executor) == "direct");
+        exchange.settle();
+        done = true;
+    });
+    // It may die behind the last descriptor, or when that was taken.
+    EXPECT_TRUE(eventually([&] { return !adapter.alive(); })) << "nobody came by " << fault.point;
+    adapter.kill();
+    adapter.start_again();
+    EXPECT_TRUE(eventually([&] { return done.load(); })) << "it hangs";
+    running.join();
+    EXPECT_EQ(exchange.failures(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Points, AdapterFaults, testing::ValuesIn(kAdapterFaults),

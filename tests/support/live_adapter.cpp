@@ -66,9 +66,14 @@ constexpr int kPatienceMs = 30'000;
 [[noreturn]] void become_program(const std::string& program, const std::string& directory,
                                  const std::vector<std::string>& entrances, unsigned movers) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::vector<std::string> arguments{
-        program_path(program),  "--runtime-dir", directory, "--movers",
-        std::to_string(movers), "--log-level",   "error"};
+    const char* const level = std::getenv("CAUSEWAY_TEST_LOG");  // to see what it says
+    std::vector<std::string> arguments{program_path(program),
+                                       "--runtime-dir",
+                                       directory,
+                                       "--movers",
+                                       std::to_string(movers),
+                                       "--log-level",
+                                       level != nullptr ? level : "error"};
     for (const std::string& entrance : entrances) {
         arguments.emplace_back("--entrance");
         arguments.push_back(entrance);
