@@ -36,6 +36,11 @@ add_executable(bench_lab ${PROJECT_SOURCE_DIR}/bench/lab/main.cpp)
 target_link_libraries(bench_lab PRIVATE causeway_lab CLI11::CLI11)
 add_dependencies(laboratory bench_lab)
 
+file(GLOB neighbours_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/neighbours/*.cpp)
+add_executable(bench_neighbours ${neighbours_sources})
+target_link_libraries(bench_neighbours PRIVATE causeway_peer)
+add_dependencies(laboratory bench_neighbours)
+
 if(CAUSEWAY_BENCH)
     find_package(PkgConfig QUIET)
     # causeway_peer_with(<name> <pkg-config module>...)
