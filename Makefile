@@ -1,6 +1,6 @@
 # The front door. Each target first sees to the Debian packages that it needs (scripts/dependencies, packages.txt).
 # Variables: JOBS (parallel jobs), PREFIX and DESTDIR (make install), ARGS (passed on by make test to ctest, by make bench
-# to the laboratory), QUICK=1 (make bench: few sizes).
+# to the laboratory), QUICK=1 (make bench: few sizes), FUZZ_SECONDS, SOAK_SECONDS.
 
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
@@ -9,6 +9,7 @@ DESTDIR ?=
 ARGS ?=
 QUICK ?=
 FUZZ_SECONDS ?= 30
+SOAK_SECONDS ?= 600
 BUILD := build
 # ON in the continuous build.
 WERROR := $(or $(CAUSEWAY_WERROR),OFF)
@@ -17,7 +18,7 @@ CONFIGURE = cmake --preset $(1) --log-level=WARNING -DCAUSEWAY_WERROR=$(WERROR) 
 COMPILE = NINJA_STATUS='[%f/%t] ' cmake --build $(1) -j $(JOBS) --target $(2)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test check bench install uninstall format lint sanitize asan tsan fuzz clean help
+.PHONY: build demo test soak check bench install uninstall format lint sanitize asan tsan fuzz neighbours clean help
 
 build: ## build the library, the programs and the examples (the default)
 	@scripts/dependencies build
@@ -35,6 +36,12 @@ test: ## build and run every test and check; ARGS='-R name' picks some
 	@$(call CONFIGURE,release,-DCAUSEWAY_TESTS=ON)
 	@$(call COMPILE,$(BUILD),all)
 	@scripts/run_tests $(BUILD) -j $(JOBS) $(ARGS)
+
+soak: ## partitions come, exchange, die and leave for SOAK_SECONDS (600), while the adapter is killed every few seconds
+	@scripts/dependencies build test
+	@$(call CONFIGURE,release,-DCAUSEWAY_TESTS=ON)
+	@$(call COMPILE,$(BUILD),causeway_soak_tests)
+	@CAUSEWAY_SOAK_SECONDS=$(SOAK_SECONDS) $(BUILD)/bin/causeway_soak_tests $(ARGS)
 
 sanitize: asan tsan ## unit to crash and fuzz tests under AddressSanitizer; what has threads under ThreadSanitizer
 
@@ -65,6 +72,13 @@ bench: ## measure Causeway and its peers in one run (docs/bench.md); QUICK=1 in 
 	@$(call CONFIGURE,release,-DCAUSEWAY_BENCH=ON)
 	@$(call COMPILE,$(BUILD),programs benchmarks)
 	@scripts/run_benchmarks $(BUILD) $(if $(QUICK),--quick) $(ARGS)
+
+neighbours: ## measure what a neighbour on the same adapter costs (docs/bench.md)
+	@scripts/dependencies build bench
+	@$(call CONFIGURE,release,-DCAUSEWAY_BENCH=ON)
+	@$(call COMPILE,$(BUILD),programs bench_neighbours)
+	@mkdir -p $(BUILD)/bench
+	@$(BUILD)/bin/bench_neighbours | tee $(BUILD)/bench/neighbours.json
 
 install: build ## install under PREFIX (default /usr/local), into DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' --strip
