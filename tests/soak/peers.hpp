@@ -69,6 +69,8 @@ protected:
             const auto done = attempt();
             if (done)
                 return true;
+            if (is_unmade(done.error().code == ErrorCode::peer_gone))
+                return false;
             if (chapter_.mourned || std::chrono::steady_clock::now() > until)
                 return complain(std::string(what) + ": " + done.error().text);
         }
@@ -108,10 +110,20 @@ protected:
     bool posted(const T& result, const char* what) {
         return result ? true : complain(std::string(what) + ": " + result.error().text);
     }
+    // A direct connection that is still being made ends where the adapter dies (docs/failure.md).
+    bool is_unmade(bool ended) {
+        const bool unmade = ended && std::string_view(plan_.executor) == "direct" &&
+                            chapter_.completed == 0 && chapter_.verified == 0;
+        if (unmade)
+            chapter_.mourned = true;
+        return unmade;
+    }
     // May the stream go on after this completion?
     bool fine(const Completion& done) {
         if (done.ok())
             return true;
+        if (is_unmade(done.status() == Status::peer_gone || done.status() == Status::flushed))
+            return false;
         return complain("a descriptor ended with " + std::string(causeway::name(done.status())));
     }
     // Both sides know which of the first messages were appended, and so where.
