@@ -21,6 +21,22 @@ constexpr char kNoOut[] = "no place for the result given (NULL)";
 
 [[nodiscard]] std::string text_of(const char* text) { return text != nullptr ? text : ""; }
 
+// By f, which says whether direct peers keep what they were granted.
+template<typename F>
+[[nodiscard]] int take_back(cw_region* region, int* granted, F&& f) {
+    if (region == nullptr)
+        return missing(kNoRegion);
+    if (granted == nullptr)
+        return missing(kNoOut);
+    if (!region->partition().here())
+        return forked();
+    return guarded([&]() -> Result<void> {
+        CW_TRY_ASSIGN(const bool reached, f());
+        *granted = reached ? 1 : 0;
+        return {};
+    });
+}
+
 }  // namespace
 
 const char* cw_version_string(void) { return kVersion; }
@@ -126,31 +142,11 @@ int cw_region_close(cw_region* region) {
 }
 
 int cw_region_deregister(cw_region* region, int* granted) {
-    if (region == nullptr)
-        return missing(kNoRegion);
-    if (granted == nullptr)
-        return missing(kNoOut);
-    if (!region->partition().here())
-        return forked();
-    return guarded([&]() -> Result<void> {
-        CW_TRY_ASSIGN(const bool reached, region->deregister());
-        *granted = reached ? 1 : 0;
-        return {};
-    });
+    return take_back(region, granted, [&] { return region->deregister(); });
 }
 
 int cw_region_narrow(cw_region* region, uint32_t access, int* granted) {
-    if (region == nullptr)
-        return missing(kNoRegion);
-    if (granted == nullptr)
-        return missing(kNoOut);
-    if (!region->partition().here())
-        return forked();
-    return guarded([&]() -> Result<void> {
-        CW_TRY_ASSIGN(const bool reached, region->narrow(access));
-        *granted = reached ? 1 : 0;
-        return {};
-    });
+    return take_back(region, granted, [&] { return region->narrow(access); });
 }
 
 void* cw_region_data(const cw_region* region) {

@@ -323,7 +323,7 @@ TEST(Resume, WhileConnectionsComeAndGo) {
     serving.join();
     calling.join();
     // What ended while the adapter was away it hears of in the next calls.
-    for (int i = 0; i < 500; ++i) {
+    for (int waited = 0; waited < 30'000 && !(holdings_of(adapter.pid()) == before); ++waited) {
         for (Partition* partition : {&server, &client})
             ASSERT_TRUE(partition->process_events().has_value());
         ::usleep(1000);
