@@ -5,8 +5,9 @@
 //     output
 //
 // The pair exchanges 8-byte messages, then 64 KiB ones, over executor adapter; both ends and the
-// neighbour are separate processes, and nobody is bound to a core. Samples take turns: burning, one
-// of the worst, burning, the next. Reported are medians, and ratios to the burning neighbour.
+// neighbour are separate processes, and nobody is bound to a core. Samples take turns: one of the
+// worst, one that burns what that one and the adapter for it took, the next. Reported are medians,
+// and ratios to the burning neighbour.
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -16,11 +17,14 @@
 #include <algorithm>
 #include <causeway/causeway.hpp>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "neighbours/cost.hpp"
 #include "neighbours/neighbour.hpp"
 #include "perf/histogram.hpp"
 #include "private_adapter.hpp"
@@ -86,6 +90,7 @@ pid_t start(F&& run) {
     if (child != 0)
         return child;
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)::setsid();  // as partitions are: the kernel may share the processors out by sessions
     run();
     ::_exit(0);
 }
@@ -94,6 +99,7 @@ struct Sample {
     double p50_us = 0;
     double p99_us = 0;
     double gb_per_s = 0;
+    double processors = 0;  // that the neighbour took, with what the adapter did for it
 };
 
 Sample measure(Party& party, std::chrono::nanoseconds time) {
@@ -123,6 +129,12 @@ Sample measure(Party& party, std::chrono::nanoseconds time) {
             2.0 * kLarge * static_cast<double>(count) / seconds / 1e9};
 }
 
+// As many processes as it takes: the neighbour and the adapter are two for the scheduler, too.
+std::vector<std::function<void()>> burners(double processors) {
+    const auto count = static_cast<std::size_t>(std::ceil(std::max(processors, 0.01)));
+    return {count, [=] { burn(processors / static_cast<double>(count)); }};
+}
+
 double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     return values.empty() ? 0 : values[values.size() / 2];
@@ -142,7 +154,8 @@ struct Series {
         nlohmann::json row{{"neighbour", manner_name(manner)}, {"samples", of_it.size()}};
         for (const auto& [name, what] :
              {std::pair("p50_us", &Sample::p50_us), std::pair("p99_us", &Sample::p99_us),
-              std::pair("gb_per_s", &Sample::gb_per_s)}) {
+              std::pair("gb_per_s", &Sample::gb_per_s),
+              std::pair("processors", &Sample::processors)}) {
             const double it = of(of_it, what);
             const double burning = of(of_burning, what);
             row[name] = {{"beside_it", it}, {"beside_burning", burning}, {"ratio", it / burning}};
@@ -156,7 +169,7 @@ struct Series {
 int main(int argc, char** argv) {
     const double seconds = argc > 1 ? std::atof(argv[1]) : 0.5;
     const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
-    auto adapter = cli::PrivateAdapter::start({});
+    auto adapter = cli::PrivateAdapter::start({.movers = 2});
     if (!adapter) {
         fmt::print(stderr, "bench_neighbours: {}\n", adapter.error().text);
         return EXIT_FAILURE;
@@ -168,20 +181,30 @@ int main(int argc, char** argv) {
         party.pair = party.partition.create_queue_pair({.completions = party.queue}).value();
     const auto time =
         std::chrono::nanoseconds(static_cast<std::int64_t>(std::max(seconds, 0.01) * 1e9));
-    const auto beside = [&](Manner manner) {
-        const pid_t neighbour = start([&] { run_neighbour(manner, socket); });
-        (void)measure(party, 100ms);  // until it is under way
-        const Sample sample = measure(party, time);
-        ::kill(neighbour, SIGKILL);
-        ::waitpid(neighbour, nullptr, 0);
+    const auto beside = [&](const std::vector<std::function<void()>>& lives) {
+        std::vector<pid_t> neighbours;
+        for (const auto& life : lives)
+            neighbours.push_back(start(life));
+        (void)measure(party, 100ms);  // until they are under way
+        const double before = Cost::of(neighbours, "measured", socket).seconds;
+        const auto began = Clock::now();
+        Sample sample = measure(party, time);
+        const std::chrono::duration<double> passed = Clock::now() - began;
+        sample.processors =
+            (Cost::of(neighbours, "measured", socket).seconds - before) / passed.count();
+        for (const pid_t neighbour : neighbours) {
+            ::kill(neighbour, SIGKILL);
+            ::waitpid(neighbour, nullptr, 0);
+        }
         return sample;
     };
     std::map<Manner, Series> all;
     for (int round = 0; round < rounds; ++round) {
         for (const Manner manner : kManners) {
             fmt::print(stderr, "\rround {} of {}: {:<16}", round + 1, rounds, manner_name(manner));
-            all[manner].of_burning.push_back(beside(Manner::burns));
-            all[manner].of_it.push_back(beside(manner));
+            Series& series = all[manner];
+            series.of_it.push_back(beside({[&] { run_neighbour(manner, socket); }}));
+            series.of_burning.push_back(beside(burners(series.of_it.back().processors)));
         }
     }
     fmt::print(stderr, "\n");

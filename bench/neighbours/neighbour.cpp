@@ -7,6 +7,7 @@
 #include <causeway/causeway.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <thread>
 #include <vector>
 
@@ -51,12 +52,6 @@ struct World {
     std::vector<QueuePair> out, in;
     Listener listener;
 };
-
-[[noreturn]] void burn() {
-    volatile std::uint64_t work = 0;
-    for (;;)
-        work = work + 1;
-}
 
 [[noreturn]] void write_all(const std::string& socket) {
     World world(socket, kPairs, kPiece);
@@ -121,8 +116,6 @@ struct World {
 
 std::string_view manner_name(Manner manner) noexcept {
     switch (manner) {
-        case Manner::burns:
-            return "burns";
         case Manner::writes:
             return "writes";
         case Manner::registers:
@@ -140,8 +133,6 @@ std::string_view manner_name(Manner manner) noexcept {
 void run_neighbour(Manner manner, const std::string& socket) {
     ::setenv("CAUSEWAY_ADAPTER_PATIENCE", "0", 1);  // NOLINT(concurrency-mt-unsafe): one thread
     switch (manner) {
-        case Manner::burns:
-            burn();
         case Manner::writes:
             write_all(socket);
         case Manner::registers:
@@ -154,6 +145,22 @@ void run_neighbour(Manner manner, const std::string& socket) {
             punch(socket);
     }
     std::abort();
+}
+
+void burn(double share) {
+    volatile std::uint64_t work = 0;
+    const auto began = std::chrono::steady_clock::now();
+    for (;;) {
+        for (int i = 0; i < 100'000; ++i)
+            work = work + 1;
+        timespec used{};
+        (void)::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+        const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - began;
+        const double had =
+            static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+        if (had > share * passed.count())
+            std::this_thread::sleep_for(200us);
+    }
 }
 
 }  // namespace causeway::bench

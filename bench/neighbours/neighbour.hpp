@@ -1,7 +1,7 @@
 // A neighbour of the measured pair: one process that does its worst on the fabric, or, as the
 // measure for that, burns the same processor time without touching it.
 //
-// Threading: run_neighbour() is the whole life of a forked child.
+// Threading: run_neighbour() and burn() are the whole life of a forked child.
 #pragma once
 
 #include <array>
@@ -11,7 +11,6 @@
 namespace causeway::bench {
 
 enum class Manner {
-    burns,        // computes, off the fabric
     writes,       // 64 connections, each with as many 64 KiB Writes as its queue holds
     registers,    // registers and deregisters 16 MiB without end
     floods,       // requests that it never reads the answers of; a new connection when shown out
@@ -24,5 +23,8 @@ inline constexpr std::array kManners = {Manner::writes, Manner::registers, Manne
 [[nodiscard]] std::string_view manner_name(Manner manner) noexcept;
 
 [[noreturn]] void run_neighbour(Manner manner, const std::string& socket);
+
+// Computes, off the fabric: takes that share of a processor's time, if it is given as much.
+[[noreturn]] void burn(double share);
 
 }  // namespace causeway::bench

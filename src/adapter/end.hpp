@@ -125,6 +125,8 @@ public:
     std::uint64_t retry_after_ns = 0;     // back-off while a partition takes no completions
     std::uint32_t* busy[2] = {};          // of either partition: its polled connections
     std::int64_t deficit = 0;             // ticks of mover time it may still use in its turn
+    std::uint64_t window = 0;             // in which it was worked on last,
+    std::uint64_t window_ticks = 0;       // and for how long there
 };
 
 }  // namespace causeway::adapter

@@ -75,6 +75,11 @@ Result<void> Fabric::start_movers() {
         CW_TRY_ASSIGN(auto started, Mover::start(std::move(mover)));
         movers_.push_back(std::move(started));
     }
+    std::vector<Mover*> all;
+    for (const auto& mover : movers_)
+        all.push_back(mover.get());
+    for (const auto& mover : movers_)
+        mover->introduce(all);
     return {};
 }
 

@@ -110,7 +110,9 @@ public:
     // The partition's own; not_found.
     [[nodiscard]] Result<QueuePair*> queue_pair_of(const Partition& partition, std::uint32_t id);
     [[nodiscard]] std::uint32_t next_queue_pair_id() noexcept;
-    [[nodiscard]] std::uint32_t choose_mover() const noexcept;
+    // A partition's queue pairs belong to one mover, so that what it has moved is in the way of as
+    // few others as there are movers (ADR 0010).
+    [[nodiscard]] std::uint32_t choose_mover(Partition& partition) const noexcept;
     void add_queue_pair(Partition& partition, QueuePair pair);
     // Closes and frees it; `done` runs when the movers have let go of it.
     void remove_queue_pair(std::uint32_t id, std::function<void()> done);

@@ -124,9 +124,16 @@ std::uint32_t Fabric::next_queue_pair_id() noexcept {
     return id;
 }
 
-std::uint32_t Fabric::choose_mover() const noexcept {
-    const auto least = std::min_element(mover_load_.begin(), mover_load_.end());
-    return static_cast<std::uint32_t>(least - mover_load_.begin());
+std::uint32_t Fabric::choose_mover(Partition& partition) const noexcept {
+    if (!partition.mover) {
+        const auto least =
+            std::min_element(movers_.begin(), movers_.end(), [this](const auto& a, const auto& b) {
+                return std::pair(a->load(), mover_load_[a->index()]) <
+                       std::pair(b->load(), mover_load_[b->index()]);
+            });
+        partition.mover = (*least)->index();
+    }
+    return *partition.mover;
 }
 
 void Fabric::add_queue_pair(Partition& partition, QueuePair pair) {
@@ -167,11 +174,11 @@ void Fabric::remove_queue_pair(std::uint32_t id, std::function<void()> done) {
                 done();
         });
     };
-    serving->close(end, abi::QueuePairState::closed, abi::Error::none, abi::Error::peer_gone);
     // The serving mover lets go of the connection before the end's own mover forgets the end.
-    serving->run([home, end, finish = std::move(finish)]() mutable {
-        home->remove(std::move(end), std::move(finish));
-    });
+    serving->close(end, abi::QueuePairState::closed, abi::Error::none, abi::Error::peer_gone,
+                   [home, end, finish = std::move(finish)]() mutable {
+                       home->remove(std::move(end), std::move(finish));
+                   });
 }
 
 void Fabric::finish_removal(std::uint32_t id) {

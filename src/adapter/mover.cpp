@@ -23,6 +23,7 @@ constexpr std::uint64_t kSlowNs = 1'000'000;  // one piece: suspicious
 constexpr std::uint64_t kSpinNs = 50'000;     // without progress, before sleeping
 constexpr std::uint32_t kRoundsPerLook = 32;  // at the doorbells, while spinning
 constexpr std::uint64_t kLookNs = 100'000;    // at the doorbells, while busy
+constexpr std::uint64_t kWindowNs = 10'000'000;
 
 }  // namespace
 
@@ -54,6 +55,7 @@ Mover::~Mover() = default;
 void Mover::stop() { loop_->stop(); }
 
 std::uint32_t Mover::index() const noexcept { return loop_->index(); }
+std::uint32_t Mover::load() const noexcept { return loop_->load(); }
 
 void Mover::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell) {
     loop_->post([this, session, doorbell = std::move(doorbell)]() mutable {
@@ -79,10 +81,11 @@ void Mover::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executo
 }
 
 void Mover::close(std::shared_ptr<End> end, abi::QueuePairState state, abi::Error reason,
-                  abi::Error peer_reason) {
-    loop_->post([this, end = std::move(end), state, reason, peer_reason] {
-        loop_->close(end, state, reason, peer_reason);
-    });
+                  abi::Error peer_reason, std::function<void()> then) {
+    loop_->post(
+        [this, end = std::move(end), state, reason, peer_reason, then = std::move(then)]() mutable {
+            loop_->close(end, state, reason, peer_reason, std::move(then));
+        });
 }
 
 void Mover::remove(std::shared_ptr<End> end, std::function<void()> done) {
@@ -99,6 +102,11 @@ void Mover::poke(std::shared_ptr<End> end) {
 }
 
 void Mover::run(std::function<void()> task) { loop_->post(std::move(task)); }
+
+void Mover::introduce(std::vector<Mover*> movers) {
+    loop_->post(
+        [this, movers = std::move(movers)]() mutable { loop_->introduce(std::move(movers)); });
+}
 
 // ---- the loop
 
@@ -162,6 +170,8 @@ void Mover::Loop::run() {
         if (stop_)
             break;
         now_ns_ = platform::monotonic_ns();
+        if (now_ns_ - window_since_ns_ > kWindowNs)
+            end_window();
         if (turn()) {
             spinner_.reset();
             quiet_since = now_ns_;
@@ -272,15 +282,27 @@ void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::E
 }
 
 void Mover::Loop::close(const std::shared_ptr<End>& end, abi::QueuePairState state,
-                        abi::Error reason, abi::Error peer_reason) {
+                        abi::Error reason, abi::Error peer_reason, std::function<void()> then) {
+    Mover* const server = end->served_by.load(std::memory_order_acquire);
+    if (server != nullptr && server != owner_) {  // given away meanwhile
+        server->close(end, state, reason, peer_reason, std::move(then));
+        return;
+    }
     if (end->connection != nullptr) {
         close_connection(*end->connection, end.get(), reason, peer_reason);
     } else if (end->state() < abi::QueuePairState::refused) {
         end->set_state(state, reason);
     }
+    if (then)
+        then();
 }
 
 void Mover::Loop::poke(const std::shared_ptr<End>& end) {
+    Mover* const server = end->served_by.load(std::memory_order_acquire);
+    if (server != nullptr && server != owner_) {  // given away meanwhile
+        server->poke(end);
+        return;
+    }
     // SYNC(poke-pending): pairs with the exchange in answer(); cleared before the rings are looked
     // at, so either this look sees what was rung for, or that call pokes anew.
     (void)end->poke_pending.exchange(false, std::memory_order_acq_rel);

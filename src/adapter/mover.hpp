@@ -5,7 +5,8 @@
 // done on the mover's own thread, between two turns, when it holds no translation.
 //
 // Invariants:
-//  1. A connection is served by one mover from connect() until its close.
+//  1. A connection is served by one mover at a time, from connect() until its close. A mover that
+//     one partition keeps busy gives what others are at to one that is idle (ADR 0010).
 //  2. Service is deficit round robin by measured time: within a round no connection gets more than
 //     its quantum plus one piece of a move. The busy connections of a partition share one quantum.
 //  3. After `done` of remove(), or after a task of run() has run, the mover holds nothing of what
@@ -56,18 +57,23 @@ public:
     // this mover. An end that was added to another mover has its doorbell forwarded by that one.
     void connect(std::shared_ptr<End> a, std::shared_ptr<End> b,
                  abi::Executor executor = abi::Executor::adapter, Going going = Going::anew);
-    // Ends `end` with `state` and `reason`; a connected peer ends with `peer_reason`.
-    // Must go to the mover that serves the connection; for an unconnected end, to its own.
+    // Ends `end` with `state` and `reason`; a connected peer ends with `peer_reason`. Must go to
+    // the mover that serves the connection, or did lately and forwards it; for an unconnected end,
+    // to its own. `then` runs on the thread of the mover that has closed it.
     void close(std::shared_ptr<End> end, abi::QueuePairState state, abi::Error reason,
-               abi::Error peer_reason);
+               abi::Error peer_reason, std::function<void()> then = nullptr);
     // Forgets a closed end at the mover it was added to; then runs `done` on that mover's thread.
     void remove(std::shared_ptr<End> end, std::function<void()> done);
     // Looks at `end`'s connection soon: its doorbell was rung at another mover.
     void poke(std::shared_ptr<End> end);
     // Runs `task` between two turns.
     void run(std::function<void()> task);
+    // All movers, this one among them: to whom it may give connections.
+    void introduce(std::vector<Mover*> movers);
 
     [[nodiscard]] std::uint32_t index() const noexcept;
+    // How much of the last 10 ms went into moving, in thousandths.
+    [[nodiscard]] std::uint32_t load() const noexcept;
 
     class Loop;
 

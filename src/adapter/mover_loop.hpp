@@ -33,6 +33,9 @@ public:
     void stop();
     void post(std::function<void()> command);
     [[nodiscard]] std::uint32_t index() const noexcept { return options_.index; }
+    [[nodiscard]] std::uint32_t load() const noexcept {
+        return load_.load(std::memory_order_relaxed);
+    }
 
     // Commands.
     void open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell);
@@ -42,7 +45,8 @@ public:
     void connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor,
                  Going going);
     void close(const std::shared_ptr<End>& end, abi::QueuePairState state, abi::Error reason,
-               abi::Error peer_reason);
+               abi::Error peer_reason, std::function<void()> then);
+    void introduce(std::vector<Mover*> movers) { movers_ = std::move(movers); }
     void poke(const std::shared_ptr<End>& end);
 
 private:
@@ -59,6 +63,12 @@ private:
     [[nodiscard]] bool serve(Connection& connection);
     void settle(Connection& connection);
     void handle_slow_step(const Connection& connection, std::uint64_t ticks);
+    // mover_share.cpp: giving connections to a mover that has time for them.
+    void note_used(Connection& connection, std::uint64_t ticks) noexcept;
+    void end_window();
+    void give(Connection& connection, Mover& to);
+    void adopt(std::unique_ptr<Connection> connection);
+    [[nodiscard]] std::uint32_t busiest_connector() const;
     // mover_sleep.cpp: cold connections, doorbells, sleeping.
     void heat(Connection& connection);
     [[nodiscard]] bool cool(Connection& connection);
@@ -82,6 +92,14 @@ private:
     std::vector<std::function<void()>> commands_;  // guarded by mutex_
     std::atomic<bool> has_commands_{false};
     bool stop_ = false;
+
+    // How busy the last window was, in thousandths.
+    std::atomic<std::uint32_t> load_{0};
+
+    std::vector<Mover*> movers_;
+    std::uint64_t window_ = 1;  // its number
+    std::uint64_t window_since_ns_ = 0;
+    std::uint64_t window_ticks_ = 0;  // spent on connections in it
 
     std::unordered_map<std::uint32_t, Session> sessions_;
     std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;

@@ -41,6 +41,7 @@ bool Mover::Loop::serve(Connection& connection) {
             before = after;
             connection.deficit -= static_cast<std::int64_t>(took);
             used[i] += took;
+            note_used(connection, took);
             if (step == engine::Step::broken) {
                 End* guilty = connection.ends[0].get();
                 if (connection.flows[i].blame() != &guilty->endpoint()) {

@@ -119,6 +119,8 @@ void Mover::Loop::sleep() {
         polled_[i] = polled_.back();
         polled_.pop_back();
     }
+    if (polled_.empty())
+        load_.store(0, std::memory_order_relaxed);
     look_at_doorbells(polled_.empty() ? sleep_limit_ms() : 0);
     now_ns_ = platform::monotonic_ns();
     retry_due();
@@ -180,7 +182,8 @@ void Mover::Loop::rung(const std::shared_ptr<End>& end) {
     // is this mover's own.
     Mover* const server = end->served_by.load(std::memory_order_acquire);
     if (server == owner_) {
-        if (end->connection != nullptr)
+        // One that is being given to this mover is heated when it comes.
+        if (connections_.count(end->connection) != 0)
             heat(*end->connection);
     } else if (server != nullptr && !end->poke_pending.exchange(true, std::memory_order_acq_rel)) {
         // One poke at a time: a partition that rings without end fills no queue.

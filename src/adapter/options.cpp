@@ -56,8 +56,8 @@ std::uint64_t default_max_bytes() {
 }
 
 std::uint32_t default_movers() {
-    return std::clamp<std::uint32_t>(
-        static_cast<std::uint32_t>(platform::allowed_cpus().size() / 2), 1, 4);
+    return std::clamp<std::uint32_t>(static_cast<std::uint32_t>(platform::allowed_cpus().size()), 2,
+                                     8);
 }
 
 Result<void> check_size(const char* option, std::uint64_t bytes) {

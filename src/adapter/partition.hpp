@@ -127,6 +127,7 @@ struct Partition {
     std::optional<PendingRegion> pending_region;
     std::map<std::uint32_t, DoorbellRecord> doorbells;       // by id, those that it has opened
     std::shared_ptr<Doorbell> events;                        // made with the first need
+    std::optional<std::uint32_t> mover;                      // of its queue pairs; none yet
     std::vector<BitPool> mover_bits;                         // by mover: doorbell bits of its ends
     std::vector<std::shared_ptr<Doorbell>> mover_doorbells;  // by mover, made with the first need
     std::set<std::uint32_t> queue_pairs;

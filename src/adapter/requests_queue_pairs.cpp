@@ -183,6 +183,7 @@ Result<QueuePair> take_back(Call& call, QueuePairCell& cell) {
     options.id = cell.id;
     options.session = partition.session;
     options.mover = cell.mover;
+    partition.mover = cell.mover;
     options.doorbell_bit = cell.doorbell_bit;
     options.ready_bit = cell.ready_bit;
     options.shape = cell.shape;
@@ -234,7 +235,7 @@ Answer create_queue_pair(Call& call) {
     Creation creation{partition.session, request.completions, bytes, call.header, {}};
     EndOptions& options = creation.options;
     options.journal = cell;
-    options.mover = fabric.choose_mover();
+    options.mover = fabric.choose_mover(partition);
     const auto doorbell_bit = partition.mover_bits[options.mover].take();
     const auto ready_bit = queue->second.ready_bits.take();
     if (!doorbell_bit || !ready_bit) {

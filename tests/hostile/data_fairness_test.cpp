@@ -1,12 +1,14 @@
 // A partition that keeps as many connections busy as it may gets no larger share of a mover than
-// one that has a single one.
+// one that has a single one, and no mover to which somebody else could be moved is shared with it.
 #include <gtest/gtest.h>
 
 #include <causeway/abi/control.hpp>
 #include <causeway/causeway.hpp>
 #include <cstring>
+#include <memory>
 
 #include "client/stats.hpp"
+#include "support/in_process_adapter.hpp"
 #include "support/live_adapter.hpp"
 
 namespace causeway::test {
@@ -94,6 +96,49 @@ TEST(FairnessHostileSerial, ManyConnectionsAreNotMoreThanOne) {
     // One in 65 by connections, one in 2 by partitions; between them there is room for an unsteady
     // machine, on which the one's few descriptors run out now and then.
     EXPECT_GT(of_modest * 16, of_greedy) << of_modest << " and " << of_greedy << " ns";
+}
+
+// The mover that serves what `name` has connected.
+std::uint32_t mover_of(const std::string& socket, const std::string& name) {
+    std::uint32_t mover = UINT32_MAX;
+    client::read_stats(socket, static_cast<std::uint32_t>(abi::StatsKind::queue_pairs),
+                       [&](const void* data, std::size_t size) {
+                           abi::QueuePairRow row{};
+                           std::memcpy(&row, data, std::min(size, sizeof row));
+                           if (row.partition == name)
+                               mover = row.mover;
+                       })
+        .value();
+    return mover;
+}
+
+TEST(FairnessHostileSerial, WhatOthersAreAtLeavesTheMoverThatOnePartitionFills) {
+    LiveAdapter adapter(LiveAdapter::Kind::forked, {}, 2);
+    // Of two movers one serves two of these three.
+    std::vector<std::unique_ptr<Writer>> modest;
+    modest.push_back(std::make_unique<Writer>(adapter.socket(), "modest-0", 1));
+    modest.push_back(std::make_unique<Writer>(adapter.socket(), "modest-1", 1));
+    Writer greedy(adapter.socket(), "greedy", 64);
+    for (auto& it : modest)
+        it->write(0);
+    greedy.begin();
+    const auto apart = [&](const std::string& name) {
+        return mover_of(adapter.socket(), name) != mover_of(adapter.socket(), "greedy");
+    };
+    EXPECT_TRUE(eventually([&] {
+        const auto end = std::chrono::steady_clock::now() + 20ms;
+        while (std::chrono::steady_clock::now() < end) {
+            greedy.go_on();
+            for (auto& it : modest)
+                it->go_on();
+        }
+        return apart("modest-0") && apart("modest-1");
+    }));
+    // And both ends of what was moved are still served, and can be closed.
+    for (auto& it : modest) {
+        it->pairs.clear();
+        EXPECT_TRUE(eventually([&] { return it->sinks[0].state() == QueuePair::State::closed; }));
+    }
 }
 
 }  // namespace
