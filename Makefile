@@ -18,7 +18,7 @@ CONFIGURE = cmake --preset $(1) --log-level=WARNING -DCAUSEWAY_WERROR=$(WERROR) 
 COMPILE = NINJA_STATUS='[%f/%t] ' cmake --build $(1) -j $(JOBS) --target $(2)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test soak check bench install uninstall format lint sanitize asan tsan fuzz neighbours clean help
+.PHONY: build demo test soak check bench install deb docs uninstall format lint sanitize asan tsan fuzz neighbours bench-ipc clean help
 
 build: ## build the library, the programs and the examples (the default)
 	@scripts/dependencies build
@@ -80,8 +80,25 @@ neighbours: ## measure what a neighbour on the same adapter costs (docs/bench.md
 	@mkdir -p $(BUILD)/bench
 	@$(BUILD)/bin/bench_neighbours | tee $(BUILD)/bench/neighbours.json
 
+bench-ipc: ## measure message queues next to ZeroMQ, and requests next to gRPC (docs/ipc.md)
+	@scripts/dependencies build bench
+	@$(call CONFIGURE,release,-DCAUSEWAY_BENCH=ON)
+	@$(call COMPILE,$(BUILD),programs bench_ipc)
+	@mkdir -p $(BUILD)/bench
+	@$(BUILD)/bin/bench_ipc | tee $(BUILD)/bench/ipc.json
+
 install: build ## install under PREFIX (default /usr/local), into DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' --strip
+
+deb: ## the Debian packages, into build/packages
+	@scripts/dependencies build deb
+	@$(call CONFIGURE,release)
+	@$(call COMPILE,$(BUILD),programs)
+	@scripts/make_packages $(BUILD) $(BUILD)/packages
+
+docs: ## the reference of the public headers, into build/docs/html
+	@scripts/dependencies docs
+	@scripts/make_reference $(BUILD)/docs
 
 format: ## reformat the C++ sources in place
 	@scripts/dependencies lint
@@ -98,4 +115,4 @@ clean: ## remove every build folder
 
 help: ## this list
 	@echo 'Targets of Causeway (variables: JOBS PREFIX DESTDIR ARGS FUZZ_SECONDS QUICK):'
-	@awk -F ':.*## ' '/^[a-z]+[a-z ]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+[a-z -]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -65,6 +65,34 @@ if(CAUSEWAY_BENCH)
         message(STATUS "Without bench_peer_iceoryx: no development files of iceoryx_posh")
     endif()
 
+    # Message queues and requests next to ZeroMQ and gRPC; what protoc writes stays in the build folder.
+    find_program(PROTOC protoc)
+    find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin)
+    if(PkgConfig_FOUND)
+        pkg_check_modules(BENCH_grpc QUIET IMPORTED_TARGET grpc++ protobuf)
+    endif()
+    if(PROTOC AND GRPC_CPP_PLUGIN AND BENCH_grpc_FOUND AND BENCH_zeromq_FOUND)
+        set(ipc_generated ${PROJECT_BINARY_DIR}/bench/ipc)
+        file(MAKE_DIRECTORY ${ipc_generated})
+        set(ipc_echo ${ipc_generated}/echo.pb.cc ${ipc_generated}/echo.grpc.pb.cc)
+        add_custom_command(OUTPUT ${ipc_echo} ${ipc_generated}/echo.grpc.pb.h
+            COMMAND ${PROTOC} --proto_path=${PROJECT_SOURCE_DIR}/bench/ipc --cpp_out=${ipc_generated}
+                --grpc_out=${ipc_generated} --plugin=protoc-gen-grpc=${GRPC_CPP_PLUGIN} echo.proto
+            DEPENDS ${PROJECT_SOURCE_DIR}/bench/ipc/echo.proto VERBATIM)
+        add_library(bench_ipc_echo STATIC EXCLUDE_FROM_ALL ${ipc_echo})
+        target_include_directories(bench_ipc_echo SYSTEM PUBLIC ${ipc_generated})
+        target_compile_options(bench_ipc_echo PRIVATE -w)  # not our code
+        target_link_libraries(bench_ipc_echo PUBLIC PkgConfig::BENCH_grpc)
+        file(GLOB ipc_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/ipc/*.cpp)
+        add_executable(bench_ipc ${ipc_sources})
+        target_include_directories(bench_ipc PRIVATE ${PROJECT_SOURCE_DIR}/bench)
+        target_link_libraries(bench_ipc PRIVATE
+            causeway_ipc causeway_perf bench_ipc_echo PkgConfig::BENCH_zeromq)
+        add_dependencies(benchmarks bench_ipc)
+    else()
+        message(STATUS "Without bench_ipc: no development files of grpc++ or libzmq, or no protoc")
+    endif()
+
     # The engine's pieces against straight copies, on the core pair of `causeway calibrate`.
     add_executable(bench_pieces
         ${PROJECT_SOURCE_DIR}/bench/pieces/main.cpp ${tool_dir}/calibrate/core_pair.cpp)

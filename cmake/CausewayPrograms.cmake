@@ -13,19 +13,25 @@ find_package(nlohmann_json REQUIRED)
 # The measurements behind `causeway perf`, with what they need of the tool: the laboratory (bench/) links them too.
 set(tool_dir ${PROJECT_SOURCE_DIR}/apps/causeway)
 file(GLOB perf_sources CONFIGURE_DEPENDS ${tool_dir}/perf/*.cpp)
-list(APPEND perf_sources
-    ${tool_dir}/interrupt.cpp ${tool_dir}/private_adapter.cpp ${tool_dir}/text.cpp)
+file(GLOB see_sources CONFIGURE_DEPENDS ${tool_dir}/see/*.cpp)  # of `causeway top` and `stats`, for the tests too
+list(APPEND perf_sources ${see_sources}
+    ${tool_dir}/stats.cpp ${tool_dir}/interrupt.cpp ${tool_dir}/private_adapter.cpp ${tool_dir}/text.cpp)
 add_library(causeway_perf STATIC EXCLUDE_FROM_ALL ${perf_sources})
 target_include_directories(causeway_perf PUBLIC ${tool_dir})
 target_compile_definitions(causeway_perf PUBLIC CAUSEWAY_VERSION="${PROJECT_VERSION}")
 target_link_libraries(causeway_perf PUBLIC
     causeway_headers causeway_client causeway_commit fmt::fmt nlohmann_json::nlohmann_json)
 
+# What `causeway doctor` checks: a library of its own, so that its tests can make up a host.
+file(GLOB doctor_sources CONFIGURE_DEPENDS ${tool_dir}/doctor/*.cpp)
+add_library(causeway_doctor STATIC EXCLUDE_FROM_ALL ${doctor_sources})
+target_link_libraries(causeway_doctor PUBLIC causeway_perf)
+
 # causeway_program(<target> FOLDER <folder> OUTPUT <file name> LIBRARIES <target>...)
 function(causeway_program target)
     cmake_parse_arguments(arg "" "FOLDER;OUTPUT" "LIBRARIES" ${ARGN})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/apps/${arg_FOLDER}/*.cpp)
-    list(REMOVE_ITEM sources ${perf_sources})
+    list(REMOVE_ITEM sources ${perf_sources} ${doctor_sources})
     add_executable(${target} ${sources})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${arg_OUTPUT})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/apps/${arg_FOLDER})
@@ -38,7 +44,7 @@ endfunction()
 
 causeway_program(causewayd FOLDER causewayd OUTPUT causewayd LIBRARIES causeway_adapter)
 # The library's target is called causeway; the command-line tool of that name is causeway_cli here.
-causeway_program(causeway_cli FOLDER causeway OUTPUT causeway LIBRARIES causeway_perf)
+causeway_program(causeway_cli FOLDER causeway OUTPUT causeway LIBRARIES causeway_doctor causeway_config)
 
 # An example sees what a user of the library sees: the public headers and the shared library.
 file(GLOB examples CONFIGURE_DEPENDS

@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <numeric>
 #include <utility>
-#include <vector>
 
 namespace causeway::cli {
 
@@ -49,37 +46,6 @@ void add_socket_option(CLI::App& subcommand, std::string& socket) {
 
 void add_json_option(CLI::App& subcommand, bool& json) {
     subcommand.add_flag("--json", json, "Print one JSON object instead of a table");
-}
-
-namespace {
-
-// Levenshtein's distance.
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, replaced});
-        }
-    }
-    return row.back();
-}
-
-}  // namespace
-
-std::string nearest_word(const std::string& word, const std::vector<std::string>& known) {
-    std::string nearest;
-    std::size_t least = word.size() / 2 + 1;  // farther away than this is another word
-    for (const std::string& candidate : known) {
-        if (const std::size_t distance = edit_distance(word, candidate); distance < least) {
-            least = distance;
-            nearest = candidate;
-        }
-    }
-    return nearest;
 }
 
 }  // namespace causeway::cli

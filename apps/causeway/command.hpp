@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "base/nearest.hpp"
 #include "base/result.hpp"
 
 namespace causeway::cli {
@@ -21,6 +22,11 @@ void add_ss(CLI::App& app);
 void add_info(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_config(CLI::App& app);
+void add_auth(CLI::App& app);
+void add_doctor(CLI::App& app);
+void add_stats(CLI::App& app);
+void add_top(CLI::App& app);
 
 // Runs `body` when the subcommand was given. Its number is the exit status; its error is printed.
 void on_run(CLI::App& subcommand, std::function<Result<int>()> body);
@@ -36,8 +42,6 @@ void print_error(const std::string& text);
 // The same, pointing to the subcommand's --help; returns kWrongUsage.
 int wrong_usage(const std::string& text, const std::string& subcommand);
 
-// The known word that `word` was probably meant to be; empty if none is near.
-[[nodiscard]] std::string nearest_word(const std::string& word,
-                                       const std::vector<std::string>& known);
+using causeway::nearest_word;
 
 }  // namespace causeway::cli

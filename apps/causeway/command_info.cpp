@@ -1,6 +1,8 @@
-// causeway info: versions, the adapter, its partitions and regions.
+// causeway info: versions, the adapter, its partitions, regions and segments.
 #include <causeway/causeway.h>
 #include <fmt/format.h>
+
+#include <causeway/abi/segment.hpp>
 
 #include <memory>
 
@@ -22,6 +24,7 @@ struct Facts {
     abi::AdapterRow adapter;
     std::vector<abi::PartitionRow> partitions;
     std::vector<abi::RegionRow> regions;
+    std::vector<abi::SegmentRow> segments;
 };
 
 Result<Facts> ask(const std::string& socket) {
@@ -36,7 +39,27 @@ Result<Facts> ask(const std::string& socket) {
     CW_TRY_ASSIGN(facts.partitions,
                   stats_rows<abi::PartitionRow>(socket, abi::StatsKind::partitions));
     CW_TRY_ASSIGN(facts.regions, stats_rows<abi::RegionRow>(socket, abi::StatsKind::regions));
+    auto segments = stats_rows<abi::SegmentRow>(socket, abi::StatsKind::segments);
+    // An adapter of an older release has none.
+    if (!segments.has_value() && segments.error().code != ErrorCode::invalid_argument)
+        return tl::unexpected(segments.error());
+    if (segments.has_value())
+        facts.segments = std::move(*segments);
     return facts;
+}
+
+std::string_view state_name(std::uint32_t state) {
+    switch (static_cast<abi::SegmentState>(state)) {
+        case abi::SegmentState::making:
+            return "making";
+        case abi::SegmentState::ready:
+            return "ready";
+        case abi::SegmentState::awaited:
+            return "awaited";
+        case abi::SegmentState::failed:
+            return "failed";
+    }
+    return "unknown";
 }
 
 json library_json() {
@@ -93,6 +116,16 @@ json to_json(const abi::RegionRow& row) {
             {"append_offset", row.append_offset}};
 }
 
+json to_json(const abi::SegmentRow& row) {
+    return {{"name", array_text(row.name)},
+            {"size", row.size},
+            {"readers", array_text(row.readers)},
+            {"writers", array_text(row.writers)},
+            {"open", row.open},
+            {"by_copies", row.copies},
+            {"state", state_name(row.state)}};
+}
+
 template<typename Row>
 json to_json(const std::vector<Row>& rows) {
     json out = json::array();
@@ -105,13 +138,21 @@ void print_copies(std::string_view kernels, std::string_view from) {
     fmt::print("  copies     {} ({})\n", kernels, from);
 }
 
-void print_adapter(const abi::AdapterRow& row) {
+void print_adapter(const abi::AdapterRow& row, const std::vector<abi::SegmentRow>& segments) {
+    std::uint64_t segment_bytes = 0;
+    for (const abi::SegmentRow& segment : segments)
+        segment_bytes += segment.size;
+    const std::string and_segments =
+        segments.empty()
+            ? std::string()
+            : fmt::format(", {} in {} segments", human_bytes(segment_bytes), segments.size());
     fmt::print("adapter      {} (protocol {}.{}), process {}, up {}\n", array_text(row.version),
                row.major, row.minor, row.pid, human_ns(row.uptime_ns));
     fmt::print("movers       {}\n", row.movers);
     print_copies(array_text(row.copy_kernels), array_text(row.copies_from));
-    fmt::print("memory       {} in {} regions; {} mappings, {} open files\n",
-               human_bytes(row.registered_bytes), row.regions, row.mappings, row.open_files);
+    fmt::print("memory       {} in {} regions{}; {} mappings, {} open files\n",
+               human_bytes(row.registered_bytes), row.regions, and_segments, row.mappings,
+               row.open_files);
     fmt::print("  of its own {} of at most {}\n", human_bytes(row.own_bytes),
                human_bytes(row.own_bytes_most));
     fmt::print("connections  {} partitions, {} queue pairs, {} refused since the start\n",
@@ -159,6 +200,28 @@ void print_regions(const std::vector<abi::RegionRow>& rows) {
         fmt::print("\n{}", table.text());
 }
 
+void print_segments(const std::vector<abi::SegmentRow>& rows) {
+    using enum Table::Align;
+    Table table({{"SEGMENT", left},
+                 {"SIZE", right},
+                 {"STATE", left},
+                 {"OPEN", right},
+                 {"BY COPIES", right},
+                 {"WRITERS", left},
+                 {"READERS", left}});
+    const auto list = [](std::string_view text) {
+        return text.empty() ? std::string("-") : std::string(text);
+    };
+    for (const abi::SegmentRow& row : rows) {
+        table.add({std::string(array_text(row.name)), human_bytes(row.size),
+                   std::string(state_name(row.state)), std::to_string(row.open),
+                   std::to_string(row.copies), list(array_text(row.writers)),
+                   list(array_text(row.readers))});
+    }
+    if (!table.empty())
+        fmt::print("\n{}", table.text());
+}
+
 int show(const Result<Facts>& facts) {
     fmt::print("library      {} (protocol {}.{}), commit {}\n", cw_version_string(), abi::kMajor,
                abi::kMinor, source_commit());
@@ -170,9 +233,10 @@ int show(const Result<Facts>& facts) {
         print_error(facts.error().text);
         return kFailed;
     }
-    print_adapter(facts->adapter);
+    print_adapter(facts->adapter, facts->segments);
     print_partitions(facts->partitions);
     print_regions(facts->regions);
+    print_segments(facts->segments);
     return 0;
 }
 
@@ -182,6 +246,7 @@ int show_json(const Result<Facts>& facts) {
         out["adapter"] = to_json(facts->adapter);
         out["partitions"] = to_json(facts->partitions);
         out["regions"] = to_json(facts->regions);
+        out["segments"] = to_json(facts->segments);
     } else {
         out["error"] = {{"code", cw_error_name(static_cast<int>(facts.error().code))},
                         {"text", facts.error().text}};
@@ -194,8 +259,8 @@ int show_json(const Result<Facts>& facts) {
 
 void add_info(CLI::App& app) {
     auto options = std::make_shared<Options>();
-    CLI::App& info =
-        *app.add_subcommand("info", "Show versions, the adapter, its partitions and regions");
+    CLI::App& info = *app.add_subcommand(
+        "info", "Show versions, the adapter, its partitions, regions and segments");
     add_socket_option(info, options->socket);
     add_json_option(info, options->json);
     info.footer(

@@ -15,14 +15,14 @@ namespace {
 using namespace causeway;
 
 // A word in the place of the subcommand that is none of them: says which one was probably meant.
-int unknown_subcommand(CLI::App& app, const std::string& word) {
+int unknown_subcommand(const CLI::App& app, const std::string& command, const std::string& word) {
     std::vector<std::string> known;
-    for (const CLI::App* subcommand : app.get_subcommands({}))
+    for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; }))
         known.push_back(subcommand->get_name());
     const std::string nearest = cli::nearest_word(word, known);
     cli::print_error(
-        fmt::format("there is no subcommand '{}'{}; `causeway --help` lists them", word,
-                    nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)));
+        fmt::format("there is no subcommand '{}'{}; `{} --help` lists them", word,
+                    nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest), command));
     return cli::kWrongUsage;
 }
 
@@ -35,9 +35,11 @@ int finish(CLI::App& app, const CLI::ParseError& error) {
         return std::cout.flush() ? 0 : cli::kFailed;
     }
     const CLI::App* at = &app;
-    for (const CLI::App* subcommand : app.get_subcommands())
-        at = subcommand;
-    const std::string command = at == &app ? app.get_name() : app.get_name() + " " + at->get_name();
+    std::string command = app.get_name();
+    while (!at->get_subcommands().empty()) {
+        at = at->get_subcommands().back();
+        command += " " + at->get_name();
+    }
     cli::print_error(fmt::format("{}; see `{} --help`", error.what(), command));
     return cli::kWrongUsage;
 }
@@ -64,16 +66,31 @@ int main(int argc, char** argv) {
     cli::add_info(app);
     cli::add_calibrate(app);
     cli::add_demo(app);
+    cli::add_config(app);
+    cli::add_auth(app);
+    cli::add_doctor(app);
+    cli::add_stats(app);
+    cli::add_top(app);
 
     if (argc < 2) {
         fmt::print(stderr, "{}", app.help());
         return cli::kWrongUsage;
     }
-    const auto subcommands = app.get_subcommands({});
-    if (const std::string word = argv[1];
-        word[0] != '-' && std::none_of(subcommands.begin(), subcommands.end(),
-                                       [&](const auto* each) { return each->get_name() == word; }))
-        return unknown_subcommand(app, word);
+    const CLI::App* at = &app;
+    std::string command = app.get_name();
+    for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+        const auto below = at->get_subcommands([](const CLI::App*) { return true; });
+        if (below.empty())
+            break;
+        const std::string word = argv[i];
+        const auto found = std::find_if(below.begin(), below.end(), [&](const CLI::App* each) {
+            return each->get_name() == word;
+        });
+        if (found == below.end())
+            return unknown_subcommand(*at, command, word);
+        at = *found;
+        command += " " + word;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

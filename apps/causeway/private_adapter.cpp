@@ -46,8 +46,9 @@ Result<std::string> make_runtime_directory() {
 
 std::vector<std::string> daemon_arguments(const std::string& directory,
                                           const AdapterOptions& options) {
-    std::vector<std::string> arguments{sibling_program("causewayd"), "--runtime-dir", directory,
-                                       "--movers", std::to_string(options.movers)};
+    std::vector<std::string> arguments{
+        sibling_program("causewayd"),  "--config", "none", "--runtime-dir", directory, "--movers",
+        std::to_string(options.movers)};
     if (!options.mover_cores.empty()) {
         arguments.emplace_back("--mover-cores");
         arguments.push_back(fmt::format("{}", fmt::join(options.mover_cores, ",")));

@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <utility>
 
+#include "adapter/given_sockets.hpp"
 #include "adapter/notify.hpp"
 #include "adapter/options.hpp"
 #include "adapter/server.hpp"
@@ -20,12 +22,12 @@ namespace {
 using namespace causeway;           // NOLINT(google-build-using-namespace): a program's main file
 using namespace causeway::adapter;  // NOLINT(google-build-using-namespace)
 
-// Readable once somebody asks the daemon to stop. Before any thread is started, as they inherit
-// what is blocked.
-Result<platform::UniqueFd> stop_signals() {
+// Readable once one of these signals came. Before any thread is started, as they inherit what is
+// blocked.
+Result<platform::UniqueFd> listen_to(std::initializer_list<int> wanted) {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP})
+    for (const int signal : wanted)
         sigaddset(&signals, signal);
     if (const int error = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr); error != 0)
         return fail_errno("block signals", error);
@@ -53,16 +55,23 @@ engine::LoadedCopies choose_copies(const DaemonOptions& options, const Log& log)
 }
 
 int serve(const DaemonOptions& options, const Log& log) {
-    auto stop = stop_signals();
+    auto given = GivenSockets::from_environment();
+    if (!given)
+        return fail_with(log, given.error());
+    auto stop = listen_to({SIGTERM, SIGINT});
     if (!stop)
         return fail_with(log, stop.error());
+    auto reload = listen_to({SIGHUP});
+    if (!reload)
+        return fail_with(log, reload.error());
     platform::calibrate_ticks();
     ServerOptions server_options = options.server;
     server_options.stop_fd = stop->get();
+    server_options.reload_fd = reload->get();
     server_options.fabric.copies = choose_copies(options, log);
     log->info("causewayd {} (pid {}), {} movers, up to {} descriptors", kVersion, ::getpid(),
               server_options.fabric.movers, server_options.fabric.max_files);
-    auto server = Server::start(std::move(server_options), log);
+    auto server = Server::start(std::move(server_options), log, *std::move(given));
     if (!server)
         return fail_with(log, server.error());
 

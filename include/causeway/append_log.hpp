@@ -13,6 +13,7 @@
 
 namespace causeway {
 
+// Reads a log of records from its beginning.
 class LogReader {
 public:
     // `memory`: the whole region.

@@ -23,7 +23,9 @@
 #include <stdint.h>
 
 #if defined(__GNUC__)
+/* Leaves the library. */
 #define CW_API __attribute__((visibility("default")))
+/* Its result must be looked at. */
 #define CW_CHECK __attribute__((warn_unused_result))
 #else
 #define CW_API
@@ -34,6 +36,7 @@
 extern "C" {
 #endif
 
+/* What a call came to. */
 typedef enum cw_error {
     CW_OK = 0,
     CW_ERROR_INVALID_ARGUMENT = 1,
@@ -55,19 +58,21 @@ typedef enum cw_error {
     CW_ERROR_UNSUPPORTED = 17
 } cw_error;
 
-typedef enum cw_status { /* how a descriptor ended */
-                         CW_SUCCESS = 0,
-                         CW_LOCAL_LENGTH = 1,
-                         CW_LOCAL_PROTECTION = 2,
-                         CW_REMOTE_ACCESS = 3,
-                         CW_REMOTE_LENGTH = 4,
-                         CW_RECEIVER_NOT_READY = 5,
-                         CW_BAD_DESCRIPTOR = 6,
-                         CW_FLUSHED = 7,
-                         CW_PEER_GONE = 8,
-                         CW_DENIED = 9
+/* How a descriptor ended. */
+typedef enum cw_status {
+    CW_SUCCESS = 0,
+    CW_LOCAL_LENGTH = 1,
+    CW_LOCAL_PROTECTION = 2,
+    CW_REMOTE_ACCESS = 3,
+    CW_REMOTE_LENGTH = 4,
+    CW_RECEIVER_NOT_READY = 5,
+    CW_BAD_DESCRIPTOR = 6,
+    CW_FLUSHED = 7,
+    CW_PEER_GONE = 8,
+    CW_DENIED = 9
 } cw_status;
 
+/* What kind of transfer a completion is of. */
 typedef enum cw_opcode {
     CW_SEND = 1,
     CW_RECEIVE = 2,
@@ -79,10 +84,10 @@ typedef enum cw_opcode {
 
 /* Rights of a region (bits). Its owner may always use it as a local buffer. */
 #define CW_ACCESS_LOCAL 0u
-#define CW_ACCESS_REMOTE_WRITE 1u
-#define CW_ACCESS_REMOTE_READ 2u
-#define CW_ACCESS_APPEND 4u
-#define CW_ACCESS_EXPORTABLE 8u
+#define CW_ACCESS_REMOTE_WRITE 1u /* peers may write into it */
+#define CW_ACCESS_REMOTE_READ 2u  /* peers may read it */
+#define CW_ACCESS_APPEND 4u       /* peers may append to it */
+#define CW_ACCESS_EXPORTABLE 8u   /* direct peers may map all of it (docs/security.md) */
 
 /* Flags of cw_region_allocate. */
 #define CW_HUGE_PAGES 1u /* fails with CW_ERROR_NO_MEMORY where the system has none free */
@@ -93,42 +98,44 @@ typedef enum cw_opcode {
 #define CW_FENCE 2u      /* flushed if a descriptor since the previous fence has failed */
 #define CW_IMMEDIATE 4u  /* deliver `immediate`; a Write then consumes a posted receive */
 
-typedef struct cw_partition cw_partition;
-typedef struct cw_region cw_region;
-typedef struct cw_completion_queue cw_completion_queue;
-typedef struct cw_queue_pair cw_queue_pair;
-typedef struct cw_listener cw_listener;
+typedef struct cw_partition cw_partition;               /* a member of the fabric */
+typedef struct cw_region cw_region;                     /* registered memory */
+typedef struct cw_completion_queue cw_completion_queue; /* where completions arrive */
+typedef struct cw_queue_pair cw_queue_pair;             /* one end of a connection */
+typedef struct cw_listener cw_listener;                 /* a service that is offered */
+typedef struct cw_segment cw_segment;                   /* named shared storage */
 
 /* A piece of a local region: `length` bytes at `address` (a pointer into it). */
 typedef struct cw_slice {
-    void* address;
-    uint32_t length;
+    void* address;   /* of its first byte */
+    uint32_t length; /* bytes */
     uint32_t handle; /* of the region, see cw_region_handle */
 } cw_slice;
 
 /* A place in a region of the peer, as its owner made it known. */
 typedef struct cw_remote {
-    uint32_t handle;
-    uint32_t generation;
-    uint64_t address; /* ignored by Append */
+    uint32_t handle;     /* of the region */
+    uint32_t generation; /* of that handle */
+    uint64_t address;    /* ignored by Append */
 } cw_remote;
 
+/* How one posted descriptor ended. */
 typedef struct cw_completion {
-    uint64_t id; /* given with the post */
-    cw_queue_pair* queue_pair;
-    void* user;         /* of that queue pair */
-    uint32_t status;    /* cw_status */
+    uint64_t id;               /* given with the post */
+    cw_queue_pair* queue_pair; /* on which it was posted */
+    void* user;                /* of that queue pair */
+    uint32_t status;           /* cw_status */
     uint32_t opcode;    /* cw_opcode; a receive consumed by Write with immediate says CW_WRITE */
     uint32_t length;    /* bytes moved */
     uint32_t immediate; /* valid if has_immediate */
-    uint32_t has_immediate;
-    uint32_t reserved;
-    uint64_t offset; /* Append: where in the destination region the data begins */
+    uint32_t has_immediate; /* 1: a number came beside the data */
+    uint32_t reserved;      /* 0 */
+    uint64_t offset;        /* Append: where in the destination region the data begins */
 } cw_completion;
 
 /* ---- general */
 
-CW_API const char* cw_version_string(void);
+CW_API const char* cw_version_string(void);    /* of the library, such as "0.1.0" */
 CW_API const char* cw_error_name(int error);   /* "denied", ... */
 CW_API const char* cw_status_name(int status); /* "remote_access", ... */
 /* Text of the calling thread's last error; valid until its next failing call. Never NULL. */
@@ -141,11 +148,12 @@ CW_API const char* cw_error_text(void);
  * $XDG_CONFIG_HOME/causeway/copies
  * (~/.config/causeway/copies), /etc/causeway/copies. */
 CW_API const char* cw_copies_text(void);
-CW_API const char* cw_copies_source(void);
-CW_API const char* cw_copies_problem(void);
+CW_API const char* cw_copies_source(void);  /* where they come from */
+CW_API const char* cw_copies_problem(void); /* why a file that is there is not used */
 
 /* ---- partition */
 
+/* How to join the fabric. */
 typedef struct cw_attach_options {
     size_t size;        /* sizeof(cw_attach_options): lets the structure grow */
     const char* socket; /* NULL: $CAUSEWAY_SOCKET, /run/causeway/fabric.sock,
@@ -157,17 +165,21 @@ typedef struct cw_attach_options {
     uint64_t adapter_patience_ns;
 } cw_attach_options;
 
-#define CW_NO_PATIENCE 1u
+#define CW_NO_PATIENCE 1u /* as adapter_patience_ns: does not wait */
 
 /* Joins the fabric. Errors: NO_ADAPTER, DENIED, NAME_IN_USE, VERSION, INVALID_ARGUMENT. */
 CW_API CW_CHECK int cw_partition_attach(const cw_attach_options* options, cw_partition** out);
+/* Leaves it. Everything that was made from the partition ends. */
 CW_API void cw_partition_close(cw_partition* partition);
+/* The name that the adapter knows it by, and the path of the socket by which it came; valid until
+ * the partition is closed. */
 CW_API const char* cw_partition_name(const cw_partition* partition);
-CW_API const char* cw_partition_socket(const cw_partition* partition);
+CW_API const char* cw_partition_socket(const cw_partition* partition); /* that path */
 /* Becomes readable when the partition has an event (a connection is wanted, a queue pair changed
  * its state): for an application's own epoll loop. Level-triggered; cw_partition_process_events
  * clears it. Owned by the partition. */
 CW_API int cw_partition_event_fd(const cw_partition* partition);
+/* Deals with the events that there are, without waiting. Errors: ADAPTER_GONE. */
 CW_API CW_CHECK int cw_partition_process_events(cw_partition* partition);
 
 /* ---- regions */
@@ -190,9 +202,9 @@ CW_API CW_CHECK int cw_region_deregister(cw_region* region, int* granted);
  * returns, as deregistering is, also against a move in progress. An exportable region to which
  * peers append stays exportable. Errors: INVALID_ARGUMENT. */
 CW_API CW_CHECK int cw_region_narrow(cw_region* region, uint32_t access, int* granted);
-CW_API void* cw_region_data(const cw_region* region);
-CW_API size_t cw_region_size(const cw_region* region);
-CW_API uint32_t cw_region_handle(const cw_region* region);
+CW_API void* cw_region_data(const cw_region* region);      /* its first byte */
+CW_API size_t cw_region_size(const cw_region* region);     /* in bytes */
+CW_API uint32_t cw_region_handle(const cw_region* region); /* for cw_slice */
 /* What a peer needs to reach the byte at `offset`. */
 CW_API cw_remote cw_region_remote(const cw_region* region, size_t offset);
 /* Where the next Append of a peer will go, in bytes from the region's start. */
@@ -200,12 +212,16 @@ CW_API CW_CHECK int cw_region_append_offset(cw_region* region, uint64_t* offset)
 
 /* ---- completion queues */
 
+/* `entries`, at most 1048576, is a hint: every queue pair brings room for all that it can have
+ * outstanding. Errors: LIMIT_REACHED, INVALID_ARGUMENT. */
 CW_API CW_CHECK int cw_completion_queue_create(cw_partition* partition, uint32_t entries,
                                                cw_completion_queue** out);
+/* Frees it. Close the queue pairs that complete to it first. */
 CW_API void cw_completion_queue_close(cw_completion_queue* queue);
 /* Takes up to `most` completions without waiting; returns their number, or -cw_error. */
 CW_API int cw_completion_queue_poll(cw_completion_queue* queue, cw_completion* out, int most);
 
+/* How to wait for completions. */
 typedef enum cw_wait {
     CW_WAIT_ADAPTIVE = 0, /* spin briefly, then sleep */
     CW_WAIT_SPIN = 1,     /* spin, yielding where others need the core */
@@ -218,12 +234,16 @@ CW_API int cw_completion_queue_wait(cw_completion_queue* queue, cw_completion* o
 /* For an application's own epoll loop: arm, and if nothing was there already (returns 0; 1: poll
  * first), sleep until the descriptor is readable, then poll again. */
 CW_API int cw_completion_queue_fd(const cw_completion_queue* queue);
+/* 0: sleep; 1: poll first; or -cw_error. */
 CW_API CW_CHECK int cw_completion_queue_arm(cw_completion_queue* queue);
 
 /* ---- queue pairs */
 
+/* What a send does while the peer has posted no receive: waits, fails with CW_RECEIVER_NOT_READY,
+ * or waits for a while and then fails so. */
 typedef enum cw_patience { CW_BLOCK = 0, CW_FAIL = 1, CW_BOUNDED = 2 } cw_patience;
 
+/* How a queue pair is made. */
 typedef struct cw_queue_pair_options {
     size_t size;                      /* sizeof(cw_queue_pair_options) */
     cw_completion_queue* completions; /* required */
@@ -235,6 +255,7 @@ typedef struct cw_queue_pair_options {
     const char* executor;             /* NULL or "any", "adapter", "direct" */
 } cw_queue_pair_options;
 
+/* How far a queue pair's connection is. */
 typedef enum cw_queue_pair_state {
     CW_IDLE = 0,
     CW_CONNECTING = 1,
@@ -243,6 +264,8 @@ typedef enum cw_queue_pair_state {
     CW_CLOSED = 4
 } cw_queue_pair_state;
 
+/* Makes an idle queue pair, to post receives on before it is connected or accepted. Errors:
+ * INVALID_ARGUMENT, LIMIT_REACHED, NO_MEMORY, ADAPTER_GONE. */
 CW_API CW_CHECK int cw_queue_pair_create(cw_partition* partition,
                                          const cw_queue_pair_options* options, cw_queue_pair** out);
 /* Begins to connect an idle queue pair to "partition/service"; with timeout_ns > 0 waits for the
@@ -250,7 +273,12 @@ CW_API CW_CHECK int cw_queue_pair_create(cw_partition* partition,
  * TIMED_OUT (nobody accepted; the queue pair goes on connecting), PEER_GONE, UNSUPPORTED. */
 CW_API CW_CHECK int cw_queue_pair_connect(cw_queue_pair* pair, const char* target,
                                           uint64_t timeout_ns);
-CW_API int cw_queue_pair_state_of(const cw_queue_pair* pair);         /* cw_queue_pair_state */
+CW_API int cw_queue_pair_state_of(const cw_queue_pair* pair); /* cw_queue_pair_state */
+/* Says why a descriptor of this kind (1 Send, 3 Write, 4 Read, 5 Append) from this connected end is
+ * denied, or which rule allows it, as the adapter's policy has it now. Writes at most `size` bytes
+ * with the NUL. Errors: WRONG_STATE (not connected), INVALID_ARGUMENT. */
+CW_API CW_CHECK int cw_queue_pair_explain(cw_queue_pair* pair, uint32_t opcode, char* text,
+                                          size_t size);
 CW_API const char* cw_queue_pair_peer(const cw_queue_pair* pair);     /* partition, "" before */
 CW_API const char* cw_queue_pair_executor(const cw_queue_pair* pair); /* "adapter", ... */
 /* Ends the queue pair at once. Wait for the completions of what matters first. Completions that
@@ -263,26 +291,69 @@ CW_API void cw_queue_pair_close(cw_queue_pair* pair);
  * WRONG_STATE (queue pair not connecting or connected), PEER_GONE. */
 CW_API CW_CHECK int cw_post_send(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
                                  uint64_t id, uint32_t flags, uint32_t immediate);
+/* Gives memory for the next message that comes, to be filled slice after slice. */
 CW_API CW_CHECK int cw_post_receive(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
                                     uint64_t id);
+/* Writes into a region of the peer that has CW_ACCESS_REMOTE_WRITE. */
 CW_API CW_CHECK int cw_post_write(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
                                   const cw_remote* remote, uint64_t id, uint32_t flags,
                                   uint32_t immediate);
+/* Reads from a region of the peer that has CW_ACCESS_REMOTE_READ. */
 CW_API CW_CHECK int cw_post_read(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
                                  const cw_remote* remote, uint64_t id, uint32_t flags);
+/* Appends to a region of the peer that has CW_ACCESS_APPEND; the completion says where. */
 CW_API CW_CHECK int cw_post_append(cw_queue_pair* pair, const cw_slice* slices, uint32_t count,
                                    const cw_remote* remote, uint64_t id, uint32_t flags);
 
 /* ---- listeners */
 
+/* Offers a service, at which at most `backlog` (1 to 1024) connections wait to be accepted. Errors:
+ * NAME_IN_USE, LIMIT_REACHED, INVALID_ARGUMENT, ADAPTER_GONE. */
 CW_API CW_CHECK int cw_listen(cw_partition* partition, const char* service, uint32_t backlog,
                               cw_listener** out);
 /* Takes the first waiting connection onto the idle queue pair `pair`, waiting at most timeout_ns.
  * Errors: TIMED_OUT, AGAIN (timeout_ns 0 and nobody waits), WRONG_STATE. */
 CW_API CW_CHECK int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns);
+/* Ends the service; connections that wait are refused. */
 CW_API void cw_listener_close(cw_listener* listener);
 
-/* ---- stats: rows as in causeway/abi/control.hpp */
+/* ---- named segments: shared storage that the adapter makes as configured (docs/segments.md) */
+
+/* What a partition wants to do with a segment. */
+typedef enum cw_segment_access { CW_SEGMENT_READ = 1, CW_SEGMENT_WRITE = 2 } cw_segment_access;
+
+/* Opens segment `name`. Who may write it gets it mapped, and who reads as well, read-only, where
+ * the kernel can hold the reader to that; any other reader gets copies by cw_segment_read only.
+ * Waits for a segment that is being made. Errors: NOT_FOUND (none of that name is configured),
+ * DENIED (names the rule), LIMIT_REACHED, NO_MEMORY. */
+CW_API CW_CHECK int cw_segment_open(cw_partition* partition, const char* name,
+                                    cw_segment_access access, cw_segment** out);
+/* Unmaps it and lets go of it. */
+CW_API int cw_segment_close(cw_segment* segment);
+CW_API const char* cw_segment_name(const cw_segment* segment); /* as configured */
+/* Where it is mapped; NULL for who gets copies. To be written only if cw_segment_writable: anything
+ * else ends in SIGSEGV. Several partitions may use it at once: nothing here locks. */
+CW_API void* cw_segment_data(const cw_segment* segment);
+CW_API size_t cw_segment_size(const cw_segment* segment);  /* in bytes */
+CW_API int cw_segment_writable(const cw_segment* segment); /* 1 or 0 */
+/* Copies `length` bytes at `offset` into the caller's region, `at` bytes from its start. By the
+ * adapter where the segment is not mapped, then in steps of 1 MiB, each of which it checks anew.
+ * Errors: INVALID_ARGUMENT (bounds), DENIED and NOT_FOUND (it is open no more: as check says). */
+CW_API CW_CHECK int cw_segment_read(cw_segment* segment, uint64_t offset, cw_region* into,
+                                    size_t at, size_t length);
+/* Is it still this partition's? The partition's event says that one of its segments may not be.
+ * What is mapped stays mapped all the same. Errors: DENIED (removed from the configuration, or no
+ * longer allowed), NOT_FOUND (the next adapter has made it anew): open it again. */
+CW_API CW_CHECK int cw_segment_check(cw_segment* segment);
+
+/* ---- configuration and stats: rows as in causeway/abi/control.hpp */
+
+/* Has the adapter at `socket` (NULL: as in attach), whose open entrance it must be, read its
+ * configuration file again and do what it says. `line` is called with what was changed, line by
+ * line. Errors: DENIED, UNSUPPORTED (it has no file), INVALID_ARGUMENT (the file has mistakes,
+ * nothing was changed). */
+CW_API CW_CHECK int cw_reload(const char* socket, void (*line)(const char* text, void* user),
+                              void* user);
 
 /* Asks the adapter at `socket` (NULL: as in attach) for rows of one abi::StatsKind without joining
  * as a partition; calls `row` for each. */

@@ -13,6 +13,7 @@
 #include <causeway/error.hpp>
 #include <causeway/queue_pair.hpp>
 #include <causeway/region.hpp>
+#include <causeway/segment.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,7 @@
 
 namespace causeway {
 
+// How to join the fabric.
 struct AttachOptions {
     std::string socket{};  // empty: $CAUSEWAY_SOCKET, then the usual places
     // How long to wait for the next adapter when this one dies; 0: not at all. None:
@@ -30,6 +32,7 @@ struct AttachOptions {
     std::optional<std::chrono::nanoseconds> adapter_patience{};
 };
 
+// A service to which others connect. Moved, not copied; closed when it goes.
 class Listener {
 public:
     Listener() = default;
@@ -46,6 +49,10 @@ private:
     detail::Handle<cw_listener, cw_listener_close> handle_;
 };
 
+// This process as a member of the fabric. Moved, not copied. What was made from it ends with it.
+//
+// Its calls may be made from any thread. Where the adapter has died they wait for the next one, as
+// long as the partition's patience, and then end with adapter_gone.
 class Partition {
 public:
     // Joins the fabric as `name` (empty on a named entrance: the entrance's name).
@@ -61,6 +68,7 @@ public:
     [[nodiscard]] Result<Region> allocate(std::size_t size, Access access = Access::local) {
         return allocate(size, RegionOptions{.access = access});
     }
+    // The same, with all options. Errors: no_memory, limit_reached, invalid_argument.
     [[nodiscard]] Result<Region> allocate(std::size_t size, const RegionOptions& options) {
         return make<Region>([&](cw_region** out) {
             return cw_region_allocate(raw(), size, static_cast<std::uint32_t>(options.access),
@@ -75,6 +83,8 @@ public:
                                    flags(options), out);
         });
     }
+    // `entries`, at most 1048576, is a hint: every queue pair brings room for all that it can have
+    // outstanding. Errors: limit_reached, invalid_argument.
     [[nodiscard]] Result<CompletionQueue> create_completion_queue(std::uint32_t entries) {
         return make<CompletionQueue>([&](cw_completion_queue** out) {
             return cw_completion_queue_create(raw(), entries, out);
@@ -106,19 +116,35 @@ public:
         }
         return pair;
     }
+    // Offers `service` to others, of whom at most `backlog` wait to be accepted. Errors:
+    // name_in_use, limit_reached, invalid_argument.
     [[nodiscard]] Result<Listener> listen(const std::string& service, std::uint32_t backlog = 16) {
         return make<Listener>(
             [&](cw_listener** out) { return cw_listen(raw(), service.c_str(), backlog, out); });
     }
 
+    // Shared storage that is configured under this name.
+    [[nodiscard]] Result<Segment> open_segment(const std::string& name, SegmentAccess access) {
+        return make<Segment>([&](cw_segment** out) {
+            return cw_segment_open(raw(), name.c_str(), static_cast<cw_segment_access>(access),
+                                   out);
+        });
+    }
+
+    // The name that the adapter knows it by.
     [[nodiscard]] std::string_view name() const noexcept { return cw_partition_name(raw()); }
+    // The path of the socket by which it came.
     [[nodiscard]] std::string_view socket() const noexcept { return cw_partition_socket(raw()); }
+    // Readable while there are events (a connection is wanted, a queue pair changed its state), for
+    // an epoll loop; owned by this.
     [[nodiscard]] int event_fd() const noexcept { return cw_partition_event_fd(raw()); }
+    // Deals with them, without waiting. Errors: adapter_gone.
     [[nodiscard]] Result<void> process_events() {
         return detail::check(cw_partition_process_events(raw()));
     }
     [[nodiscard]] cw_partition* raw() const noexcept { return handle_.get(); }
 
+    // None; only to be assigned to.
     Partition() = default;
     explicit Partition(cw_partition* raw) noexcept : handle_(raw) {}
 

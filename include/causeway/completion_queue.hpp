@@ -12,6 +12,7 @@
 
 namespace causeway {
 
+// What kind of transfer has ended.
 enum class Opcode : std::uint32_t {
     send = CW_SEND,
     receive = CW_RECEIVE,
@@ -20,22 +21,30 @@ enum class Opcode : std::uint32_t {
     append = CW_APPEND,
 };
 
+// How to wait: spin briefly and then sleep, spin only (yielding where others need the core), or
+// sleep at once.
 enum class Wait { adaptive = CW_WAIT_ADAPTIVE, spin = CW_WAIT_SPIN, block = CW_WAIT_BLOCK };
 
 // How one descriptor ended.
 class Completion : private cw_completion {
 public:
+    // Of nothing, to be filled.
     Completion() noexcept : cw_completion{} {}
 
+    // As given with the post.
     [[nodiscard]] std::uint64_t id() const noexcept { return cw_completion::id; }
+    // How it ended.
     [[nodiscard]] Status status() const noexcept {
         return static_cast<Status>(cw_completion::status);
     }
+    // Did it end with Status::success?
     [[nodiscard]] bool ok() const noexcept { return status() == Status::success; }
+    // What it was. A receive that a peer's Write with immediate consumed says Opcode::write.
     [[nodiscard]] Opcode opcode() const noexcept {
         return static_cast<Opcode>(cw_completion::opcode);
     }
     [[nodiscard]] std::uint32_t length() const noexcept { return cw_completion::length; }  // bytes
+    // The number that came beside the data, if one did.
     [[nodiscard]] std::optional<std::uint32_t> immediate() const noexcept {
         if (has_immediate == 0)
             return std::nullopt;
@@ -45,6 +54,7 @@ public:
     [[nodiscard]] std::uint64_t offset() const noexcept { return cw_completion::offset; }
     // QueuePairOptions::user of the queue pair.
     [[nodiscard]] void* user() const noexcept { return cw_completion::user; }
+    // The queue pair that it was posted on.
     [[nodiscard]] cw_queue_pair* queue_pair() const noexcept { return cw_completion::queue_pair; }
 
 private:
@@ -57,16 +67,23 @@ static_assert(sizeof(Completion) == sizeof(cw_completion));
 // nothing costs nothing.
 class CompletionBatch {
 public:
+    // Completions of one batch at most.
     static constexpr int kMost = 32;
 
+    // Empty.
     CompletionBatch() noexcept {}  // NOLINT: the union deletes what `= default` would make
 
+    // The first.
     [[nodiscard]] const Completion* begin() const noexcept { return entries_.data(); }
+    // Behind the last.
     [[nodiscard]] const Completion* end() const noexcept { return entries_.data() + count_; }
+    // How many there are.
     [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(count_); }
+    // Is there none?
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     // Only of what is there: neither of an empty batch nor beyond size().
     [[nodiscard]] const Completion& front() const noexcept { return entries_.front(); }
+    // The one at `i`, from 0; `i` below size().
     [[nodiscard]] const Completion& operator[](std::size_t i) const noexcept { return entries_[i]; }
     // Not none: the queue itself failed (forked, closed); then the batch is empty.
     [[nodiscard]] ErrorCode error() const noexcept { return error_; }
@@ -80,11 +97,14 @@ private:
     ErrorCode error_ = ErrorCode::none;
 };
 
+// Where the completions of any number of queue pairs arrive. Moved, not copied; closed when it
+// goes.
 class CompletionQueue {
 public:
     CompletionQueue() = default;
     explicit CompletionQueue(cw_completion_queue* raw) noexcept : handle_(raw) {}
 
+    // What has ended, without waiting; empty where nothing has.
     [[nodiscard]] CompletionBatch poll() noexcept {
         return take([this](cw_completion* out) {
             return cw_completion_queue_poll(handle_.get(), out, CompletionBatch::kMost);
@@ -101,6 +121,7 @@ public:
     }
     // For an epoll loop: arm(); if it says true, poll at once; else sleep until fd() is readable.
     [[nodiscard]] int fd() const noexcept { return cw_completion_queue_fd(handle_.get()); }
+    // True: something is there already, or the queue has failed, which poll() tells.
     [[nodiscard]] bool arm() noexcept { return cw_completion_queue_arm(handle_.get()) != 0; }
 
     [[nodiscard]] cw_completion_queue* raw() const noexcept { return handle_.get(); }

@@ -10,9 +10,11 @@
 
 namespace causeway {
 
+// Its name, such as "denied".
 [[nodiscard]] inline std::string_view name(ErrorCode code) noexcept {
     return cw_error_name(static_cast<int>(code));
 }
+// Its name, such as "remote_access".
 [[nodiscard]] inline std::string_view name(Status status) noexcept {
     return cw_status_name(static_cast<int>(status));
 }

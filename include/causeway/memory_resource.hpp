@@ -34,6 +34,7 @@
 
 namespace causeway {
 
+// How its regions are made.
 struct RegionResourceOptions {
     Access access = Access::local;  // of every region
     std::size_t first = std::size_t{1}
@@ -41,8 +42,11 @@ struct RegionResourceOptions {
     std::size_t most = std::size_t{64} << 20;  // bytes; more only for an allocation that needs it
 };
 
+// Memory for std::pmr containers, all of it registered. Regions are added as they are needed, and
+// closed when it goes.
 class RegionResource final : public std::pmr::memory_resource {
 public:
+    // Of `partition`, which must outlive it.
     explicit RegionResource(Partition& partition, const RegionResourceOptions& options = {})
         : partition_(&partition), options_(options), next_size_(options.first) {}
     RegionResource(const RegionResource&) = delete;
@@ -64,7 +68,9 @@ public:
         return chunk->region.remote(offset_in(*chunk, address));
     }
 
+    // How many it has made.
     [[nodiscard]] std::size_t regions() const noexcept { return chunks_.size(); }
+    // The bytes of all of them.
     [[nodiscard]] std::size_t registered_bytes() const noexcept {
         std::size_t bytes = 0;
         for (const auto& [base, chunk] : chunks_)

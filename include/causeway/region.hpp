@@ -16,14 +16,18 @@ enum class Access : std::uint32_t {
     append = CW_ACCESS_APPEND,
     exportable = CW_ACCESS_EXPORTABLE,
 };
+// The rights of both.
 [[nodiscard]] constexpr Access operator|(Access a, Access b) noexcept {
     return static_cast<Access>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
 }
 
 // A piece of a local region, for posting. Borrowed: the region must outlive it.
 struct Slice : cw_slice {
+    // Its first byte.
     [[nodiscard]] std::byte* data() const noexcept { return static_cast<std::byte*>(address); }
+    // In bytes.
     [[nodiscard]] std::size_t size() const noexcept { return length; }
+    // All of it.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {data(), size()}; }
 };
 
@@ -33,21 +37,27 @@ using Remote = cw_remote;
 // Whom taking back does not reach: memory that was granted to a direct peer stays mapped there.
 enum class Reach { nobody, granted_peers };
 
+// How memory is registered.
 struct RegionOptions {
+    // What peers may do with it.
     Access access = Access::local;
     bool huge_pages = false;  // an error where the system has none free
     bool zero_based = false;  // remote addresses count from 0 instead of data()
 };
 
+// Memory that the fabric may reach. Moved, not copied; closed when it goes.
 class Region {
 public:
     Region() = default;
     explicit Region(cw_region* raw) noexcept : handle_(raw) {}
 
+    // Its first byte.
     [[nodiscard]] std::byte* data() const noexcept {
         return static_cast<std::byte*>(cw_region_data(handle_.get()));
     }
+    // In bytes, a multiple of the page size.
     [[nodiscard]] std::size_t size() const noexcept { return cw_region_size(handle_.get()); }
+    // All of it.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {data(), size()}; }
 
     // Clamped to nothing it is not: a slice past the end is refused when it is posted.
@@ -58,6 +68,8 @@ public:
     [[nodiscard]] Remote remote(std::size_t offset = 0) const noexcept {
         return cw_region_remote(handle_.get(), offset);
     }
+    // Where the next Append of a peer will go, in bytes from the region's start. Errors:
+    // adapter_gone, not_found (deregistered).
     [[nodiscard]] Result<std::uint64_t> append_offset() const {
         std::uint64_t offset = 0;
         if (const int code = cw_region_append_offset(handle_.get(), &offset); code != CW_OK) {

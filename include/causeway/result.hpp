@@ -9,10 +9,14 @@
 
 namespace causeway {
 
+// What kind of error a call ended with; name() gives its name.
 using ErrorCode = abi::Error;
+// How a descriptor ended; name() gives its name.
 using Status = abi::Status;
 
+// Why a call failed.
 struct Error {
+    // For a program to act on.
     ErrorCode code{};
     std::string text;  // what was wrong, with the value, and what to do
 };
@@ -20,7 +24,9 @@ struct Error {
 // Thrown by Result::value() where there is an error instead; what() is its text.
 class BadResult : public std::runtime_error {
 public:
+    // With the code and text of `error`.
     explicit BadResult(const Error& error) : std::runtime_error(error.text), code_(error.code) {}
+    // The code of the error.
     [[nodiscard]] ErrorCode code() const noexcept { return code_; }
 
 private:
@@ -31,11 +37,15 @@ private:
 template<typename T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
 public:
+    // What it adds value() to.
     using Base = tl::expected<T, Error>;
     using Base::Base;
 
+    // The value. Throws BadResult if there is an error instead.
     [[nodiscard]] T& value() & { return *checked(); }
+    // The value. Throws BadResult if there is an error instead.
     [[nodiscard]] const T& value() const& { return *checked(); }
+    // The value, moved out. Throws BadResult if there is an error instead.
     [[nodiscard]] T value() && { return std::move(*checked()); }
 
 private:
@@ -51,12 +61,15 @@ private:
     }
 };
 
+// Success without a value, or an error.
 template<>
 class [[nodiscard]] Result<void> : public tl::expected<void, Error> {
 public:
+    // What it adds value() to.
     using Base = tl::expected<void, Error>;
     using Base::Base;
 
+    // Throws BadResult if there is an error.
     void value() const {
         if (!has_value())
             throw BadResult(error());

@@ -34,13 +34,11 @@ struct EndOptions {
     std::uint32_t ready_bit = 0;
     abi::QueuePairShape shape{};
     engine::Patience patience{};
-    std::shared_ptr<engine::RegionTable> regions;  // of its partition
-    // What ends that are gone have done; Mover::remove adds this end's. A partition's total is this
-    // plus its living ends.
-    std::shared_ptr<engine::Counters> partition_counters;
-    std::shared_ptr<Doorbell> completions;  // of its completion queue
-    std::shared_ptr<Doorbell> events;       // of its partition
-    QueuePairCell* journal = nullptr;       // none: the end keeps one of its own
+    std::shared_ptr<engine::RegionTable> regions;              // of its partition
+    std::shared_ptr<const std::atomic<std::uint32_t>> weight;  // of its partition; none: 100
+    std::shared_ptr<Doorbell> completions;                     // of its completion queue
+    std::shared_ptr<Doorbell> events;                          // of its partition
+    QueuePairCell* journal = nullptr;                          // none: the end keeps one of its own
 };
 
 class End {
@@ -59,7 +57,12 @@ public:
 
     // What executes from now on; to be said before `connected` is.
     void set_executor(abi::Executor executor) noexcept {
+        direct_.store(executor == abi::Executor::direct, std::memory_order_relaxed);
         layout().executor.store(static_cast<std::uint32_t>(executor), std::memory_order_relaxed);
+    }
+    // Its partition moves what it sends by itself (executor direct). Any thread.
+    [[nodiscard]] bool executes_itself() const noexcept {
+        return direct_.load(std::memory_order_relaxed);
     }
     // A region that this end may have been granted is its peer's no more. Any thread.
     void count_revocation() noexcept {
@@ -99,6 +102,15 @@ private:
     engine::Endpoint endpoint_;
     std::atomic<std::uint32_t> state_{0};   // private copies: what stands in shared memory is
     std::atomic<std::uint32_t> reason_{0};  // for the partition only
+    std::atomic<bool> direct_{false};
+};
+
+// How far a flow's counters had come when they were last looked at, for the histograms.
+struct Seen {
+    std::uint64_t operations = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t errors = 0;
+    std::uint64_t since_ticks = 0;  // the descriptor under way was looked at first; 0: none is
 };
 
 // Two connected ends: a flow in each direction. Belongs to one mover.
@@ -117,6 +129,7 @@ public:
     std::shared_ptr<End> ends[2];
     engine::Flow flows[2];
     engine::Step last[2] = {engine::Step::idle, engine::Step::idle};
+    Seen seen[2];
 
     // Scheduling state of the mover.
     bool polled = false;

@@ -19,14 +19,21 @@ constexpr int kBacklog = 128;
 
 Result<std::unique_ptr<Entrance>> Entrance::open(std::string name, std::string socket_path) {
     CW_TRY_ASSIGN(auto listener, platform::listen_at(socket_path, kSocketMode, kBacklog));
-    return std::make_unique<Entrance>(std::move(name), std::move(socket_path), std::move(listener));
+    return std::unique_ptr<Entrance>(
+        new Entrance(std::move(name), std::move(socket_path), std::move(listener), File::own));
+}
+
+std::unique_ptr<Entrance> Entrance::on(platform::UniqueFd listener, std::string name,
+                                       std::string socket_path) {
+    return std::unique_ptr<Entrance>(
+        new Entrance(std::move(name), std::move(socket_path), std::move(listener), File::given));
 }
 
 Entrance::~Entrance() { (void)close(); }
 
 std::shared_ptr<platform::UniqueFd> Entrance::close() {
     auto listener = std::make_shared<platform::UniqueFd>(std::move(listener_));
-    if (*listener)
+    if (*listener && file_ == File::own)
         ::unlink(path_.c_str());
     return listener;
 }
@@ -74,7 +81,7 @@ Result<std::string> Entrance::name_for(const std::string& wanted,
 
 Result<void> check_entrance_name(const std::string& name) {
     CW_TRY(check_name("entrance", name));
-    if (name == "open" || name == kSocketName) {
+    if (name == "open" || name == kSocketName || name == kJournalName) {
         return fail(
             ErrorCode::invalid_argument,
             fmt::format("entrance name '{}' is taken by the adapter itself: take another", name));

@@ -1,7 +1,8 @@
 // Entrance: a listening socket, and who may come in by it under which name. The entrance is what
 // identifies a partition; a uid alone says nothing.
 //
-// Threading: control thread. Ownership: owns the socket, and removes its file when it goes.
+// Threading: control thread. Ownership: owns the socket; removes its file when it goes, unless a
+// service manager made that, which goes on listening there.
 //
 // Invariants:
 //  1. A named entrance admits one partition, under the entrance's name.
@@ -25,8 +26,9 @@ public:
     // `name`: empty for the open one.
     [[nodiscard]] static Result<std::unique_ptr<Entrance>> open(std::string name,
                                                                 std::string socket_path);
-    Entrance(std::string name, std::string socket_path, platform::UniqueFd listener)
-        : name_(std::move(name)), path_(std::move(socket_path)), listener_(std::move(listener)) {}
+    // On a socket that listens at `socket_path` already, made by somebody else.
+    [[nodiscard]] static std::unique_ptr<Entrance> on(platform::UniqueFd listener, std::string name,
+                                                      std::string socket_path);
     ~Entrance();
     Entrance(const Entrance&) = delete;
     Entrance& operator=(const Entrance&) = delete;
@@ -43,14 +45,23 @@ public:
         return is_open() ? std::string_view("open") : std::string_view(name_);
     }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
-    // Takes the socket's file away; the socket itself goes with the last owner of what is returned.
+    // Takes the socket's file away if it is its own; the socket itself goes with the last owner of
+    // what is returned.
     [[nodiscard]] std::shared_ptr<platform::UniqueFd> close();
     [[nodiscard]] int listener() const noexcept { return listener_.get(); }
 
 private:
+    enum class File { own, given };
+    Entrance(std::string name, std::string socket_path, platform::UniqueFd listener, File file)
+        : name_(std::move(name)),
+          path_(std::move(socket_path)),
+          listener_(std::move(listener)),
+          file_(file) {}
+
     std::string name_;
     std::string path_;
     platform::UniqueFd listener_;
+    File file_;
 };
 
 // Names that no entrance can have, because they mean something in listings or as a file.

@@ -24,6 +24,7 @@ Fabric::Fabric(FabricOptions options, Log log, std::shared_ptr<Inbox> inbox,
       log_(std::move(log)),
       inbox_(std::move(inbox)),
       policy_(std::move(policy)),
+      audit_(log_),
       journal_(std::move(journal)),
       hooks_(std::move(hooks)),
       started_ns_(platform::monotonic_ns()),
@@ -49,6 +50,7 @@ Result<std::unique_ptr<Fabric>> Fabric::start(FabricOptions options, Log log,
                                               std::move(hooks)));
     CW_TRY(fabric->start_movers());
     fabric->read_journal(fabric->started_ns_ + fabric->options_.resume_patience_ns);
+    CW_TRY(fabric->set_segments(fabric->options_.segments));
     return fabric;
 }
 
@@ -71,6 +73,10 @@ Result<void> Fabric::start_movers() {
                 look_for_holes(a);
                 look_for_holes(b);
             });
+        };
+        mover.on_refused = [this, inbox = inbox_](std::uint32_t from, std::uint32_t to,
+                                                  abi::Opcode opcode) {
+            inbox->post([this, from, to, opcode] { note_refusal(from, to, opcode); });
         };
         CW_TRY_ASSIGN(auto started, Mover::start(std::move(mover)));
         movers_.push_back(std::move(started));
@@ -107,12 +113,13 @@ void Fabric::offload(std::function<std::function<void()>()> work) {
 }
 
 Result<void> Fabric::take_files(Partition& partition, std::uint64_t count) {
-    if (partition.usage.files + count > quota().max_files) {
+    const std::uint64_t most = partition.terms.quota.max_files;
+    if (partition.usage.files + count > most) {
         return fail(ErrorCode::limit_reached,
                     fmt::format("partition {} has the adapter hold {} descriptors and wants {} "
                                 "more, of at most {}: deregister regions or close completion "
                                 "queues",
-                                partition.name, partition.usage.files, count, quota().max_files));
+                                partition.name, partition.usage.files, count, most));
     }
     if (files_ + count + kSpareFiles > options_.max_files) {
         return fail(ErrorCode::limit_reached,
@@ -172,10 +179,11 @@ void Fabric::look_for_holes(std::uint32_t session) {
     }
     // Whoever was granted it can have done that: it costs the owner the region, not the session.
     for (const std::uint32_t handle : pierced) {
-        log_->warn(
-            "{}: region {} was granted to a direct peer and memory of it was taken away (a "
-            "hole was punched into its file): it is deregistered",
-            partition->name, handle);
+        log_event(
+            log_, spdlog::level::warn, "region_pierced", {{"partition", partition->name}},
+            fmt::format("{}: region {} was granted to a direct peer and memory of it was taken "
+                        "away (a hole was punched into its file): it is deregistered",
+                        partition->name, handle));
         remove_region(*partition, handle, [] {});
     }
 }

@@ -23,6 +23,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adapter/audit.hpp"
+#include "adapter/denials.hpp"
 #include "adapter/inbox.hpp"
 #include "adapter/journal.hpp"
 #include "adapter/log.hpp"
@@ -31,12 +33,14 @@
 #include "adapter/partition.hpp"
 #include "adapter/policy.hpp"
 #include "adapter/quota.hpp"
+#include "adapter/segments.hpp"
 #include "adapter/worker.hpp"
 
 namespace causeway::adapter {
 
 struct FabricOptions {
-    Quota quota;
+    Quota quota;                         // of partitions of which `terms` does not tell
+    std::map<std::string, Terms> terms;  // by partition
     std::uint32_t movers = 1;
     std::vector<unsigned> mover_cores;  // empty: movers run where the system puts them
     std::uint64_t max_mappings = 65530;
@@ -44,7 +48,18 @@ struct FabricOptions {
     // How long after its start the daemon keeps places for the partitions of the last one.
     std::uint64_t resume_patience_ns = 0;
     engine::LoadedCopies copies = engine::built_in_copies();
+    std::vector<config::Segment> segments;
 };
+
+// Partitions that have a segment open.
+struct SegmentUse {
+    std::uint32_t open = 0;
+    std::uint32_t copies = 0;  // those of them that have no descriptor of it
+};
+
+[[nodiscard]] inline Party party_of(const Partition& partition) {
+    return {partition.name, partition.entrance, partition.user_namespace};
+}
 
 class Fabric {
 public:
@@ -105,6 +120,16 @@ public:
     // Writes down where the connection of `pair` stands.
     void journal_connection(const QueuePair& pair) noexcept;
 
+    // --- policy (fabric_policy.cpp)
+    [[nodiscard]] const Policy& policy() const noexcept { return *policy_; }
+    [[nodiscard]] AuditLog& audit() noexcept { return audit_; }
+    // From now on; what it does not allow any more is cut off. How many connections those were.
+    std::uint32_t set_policy(std::unique_ptr<Policy> policy);
+    void set_terms(Quota usual, std::map<std::string, Terms> terms);
+    [[nodiscard]] Terms terms_of(const std::string& partition) const;
+    // Tells the end of a connected pair what its descriptors may do.
+    void permit(QueuePair& pair);
+
     // --- queue pairs
     [[nodiscard]] QueuePair* queue_pair(std::uint32_t id) noexcept;
     // The partition's own; not_found.
@@ -151,6 +176,28 @@ public:
     // Gives memory that no mover knows back to the system, on the worker.
     void free_memory(RegionMemory memory);
 
+    // --- named segments (fabric_segments.cpp)
+    // What is configured from now on. New ones are made (on the worker), those that are not there
+    // any more are removed, and openings that are not allowed any more end: their partitions are
+    // told by segment_changed. What a partition has mapped stays mapped.
+    // Errors: invalid_argument, wrong_state (another size while it is open), no_memory: nothing has
+    // changed then; limit_reached: those before it in the list are there.
+    [[nodiscard]] Result<void> set_segments(std::vector<config::Segment> segments);
+    [[nodiscard]] std::shared_ptr<SegmentRecord> segment(std::string_view name) const;
+    [[nodiscard]] SegmentUse use_of(const SegmentRecord& segment) const;
+    // Makes its memory, or goes on with what was handed back.
+    void make_segment_memory(const std::shared_ptr<SegmentRecord>& record);
+    // Runs `then` once it is ready, has failed or is removed; never, where the session ends first.
+    // A session waits for one at a time.
+    void when_segment_settles(SegmentRecord& record, std::uint32_t session,
+                              std::function<void()> then);
+    // Returns the number of the opening.
+    std::uint32_t add_opening(Partition& partition, SegmentOpening opening);
+    void close_opening(Partition& partition, std::uint32_t id);
+    // Opening `id` of the last daemon, with the memory that the partition hands back.
+    [[nodiscard]] Result<void> resume_opening(Partition& partition, std::uint32_t id,
+                                              const platform::UniqueFd& file);
+
     // --- what the whole daemon uses
     // Counts descriptors that the adapter holds for a partition. Errors: limit_reached.
     [[nodiscard]] Result<void> take_files(Partition& partition, std::uint64_t count);
@@ -172,8 +219,6 @@ public:
     void offload(std::function<std::function<void()>()> work);
 
     [[nodiscard]] const FabricOptions& options() const noexcept { return options_; }
-    [[nodiscard]] const Quota& quota() const noexcept { return options_.quota; }
-    [[nodiscard]] const Policy& policy() const noexcept { return *policy_; }
     [[nodiscard]] const Log& log() const noexcept { return log_; }
     [[nodiscard]] Inbox& inbox() noexcept { return *inbox_; }
     [[nodiscard]] const std::shared_ptr<Inbox>& shared_inbox() const noexcept { return inbox_; }
@@ -185,10 +230,21 @@ public:
     [[nodiscard]] const auto& partitions() const noexcept { return partitions_; }
     [[nodiscard]] const auto& queue_pairs() const noexcept { return queue_pairs_; }
     [[nodiscard]] const auto& regions() const noexcept { return regions_; }
+    [[nodiscard]] const auto& segments() const noexcept { return segments_; }
     [[nodiscard]] const engine::LoadedCopies& copies() const noexcept { return options_.copies; }
     [[nodiscard]] std::uint64_t started_ns() const noexcept { return started_ns_; }
     [[nodiscard]] OwnFigures::Figures own_figures() { return own_figures_.get(); }
     void count_refusal() noexcept { ++refused_; }
+    // `rule` has denied a wish of `partition` (empty: of one without a name).
+    void count_denial(std::string_view partition, std::string_view rule) {
+        denials_.count(partition, rule);
+    }
+    [[nodiscard]] std::string take_denied_rule() { return denials_.take_last_rule(); }
+    [[nodiscard]] const Denials& denials() const noexcept { return denials_; }
+    // What a partition has done since it attached, and all that have gone or are going.
+    [[nodiscard]] PartitionTotals totals_of(const Partition& partition);
+    [[nodiscard]] PartitionTotals gone_totals();
+    [[nodiscard]] std::uint64_t partitions_gone() const noexcept { return partitions_gone_; }
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::uint64_t registered_bytes() const noexcept { return registered_bytes_; }
 
@@ -222,14 +278,30 @@ private:
     [[nodiscard]] Result<void> join(QueuePair& a, QueuePair& b, Inbound inbound_a,
                                     Inbound inbound_b);
     void take_from_listener(const QueuePair& pair);
+    [[nodiscard]] bool may_stay(const QueuePair& connector, const Partition& to,
+                                std::string& rule) const;
+    void cut(QueuePair& pair, const Partition& from, const Partition& to, const std::string& rule);
+    void note_refusal(std::uint32_t from, std::uint32_t to, abi::Opcode opcode);
     void look_for_holes(std::uint32_t session);
     void forget_region(const std::shared_ptr<RegisteredRegion>& region);
     void retire(std::shared_ptr<RegisteredRegion> region);
+    [[nodiscard]] bool segment_comes(const config::Segment& terms) const;
+    [[nodiscard]] Result<void> check_segment_change(
+        const std::vector<config::Segment>& segments) const;
+    [[nodiscard]] Result<void> add_segment(config::Segment terms);
+    void remove_segment(const std::shared_ptr<SegmentRecord>& record);
+    void narrow_openings(const SegmentRecord& record);
+    static void tell_waiting(SegmentRecord& record);
+    void end_opening(Partition& partition, SegmentOpening& opening, std::string why);
+    void close_openings(Partition& partition);
+    void resume_copies(Partition& partition);
+    void settle_segments();
 
     FabricOptions options_;
     Log log_;
     std::shared_ptr<Inbox> inbox_;
     std::unique_ptr<Policy> policy_;
+    AuditLog audit_;
     std::unique_ptr<Journal> journal_;
     Hooks hooks_;
     const std::uint64_t started_ns_;
@@ -241,7 +313,9 @@ private:
     std::unordered_map<std::string, std::function<void()>> waiting_for_name_;
     std::map<std::uint32_t, QueuePair> queue_pairs_;
     std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions_;  // by network ID
-    std::map<std::uint32_t, Bell> bells_;                                 // between direct peers
+    std::map<std::uint32_t, std::shared_ptr<SegmentRecord>> segments_;    // by number
+    std::uint32_t last_segment_ = 0;
+    std::map<std::uint32_t, Bell> bells_;  // between direct peers
     std::map<BellKey, std::uint32_t> bell_numbers_;
     std::set<FileKey> inodes_;
     std::uint32_t last_queue_pair_ = 0;
@@ -250,6 +324,9 @@ private:
     std::uint64_t files_ = 0;
     std::uint64_t mappings_ = 0;
     std::uint64_t refused_ = 0;
+    Denials denials_;
+    PartitionTotals gone_;  // what partitions have done that are gone
+    std::uint64_t partitions_gone_ = 0;
     std::uint64_t registered_bytes_ = 0;
     std::uint64_t mapping_budget_ = 0;
     OwnFigures own_figures_;

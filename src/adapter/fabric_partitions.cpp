@@ -22,6 +22,8 @@ Result<Partition*> Fabric::attach(std::uint32_t session, const std::string& name
     partition->name = name;
     partition->entrance = entrance;
     partition->credentials = credentials;
+    partition->terms = terms_of(name);
+    partition->weight->store(partition->terms.weight, std::memory_order_relaxed);
     partition->mover_bits.resize(options_.movers);
     partition->mover_doorbells.resize(options_.movers);
     CW_TRY_ASSIGN(partition->cell, journal_partition(*partition));
@@ -58,6 +60,7 @@ void Fabric::end(std::uint32_t session) {
     partition->listeners.clear();
     partition->services.clear();
     drop_pending_region(*partition);
+    close_openings(*partition);
     // Before the peers hear of the end, so that they find its bells hung up when they let go of
     // them: of those that it never fetched this side has the other end.
     forget_bells_of(session);
@@ -75,6 +78,8 @@ void Fabric::finish_end(std::uint32_t session) {
     const auto found = partitions_.find(session);
     const std::shared_ptr<Partition> partition = std::move(found->second);
     partitions_.erase(found);
+    gone_.add(partition->gone_pairs);
+    ++partitions_gone_;
     looked_at_ns_.erase(session);
     for (const auto& mover : movers_)
         mover->close_session(session);
@@ -193,6 +198,7 @@ void Fabric::finish_removal(std::uint32_t id) {
         return;
     }
     Partition& partition = *found->second;
+    partition.gone_pairs.add(*pair.end);
     const EndOptions& options = pair.end->options();
     partition.mover_bits[options.mover].give_back(options.doorbell_bit);
     if (const auto queue = partition.doorbells.find(pair.completions);
@@ -209,6 +215,24 @@ void Fabric::finish_removal(std::uint32_t id) {
     worker_.post([end = std::move(pair.end)] { return Worker::Progress::finished; });
     if (partition.ending && partition.queue_pairs.empty())
         finish_end(partition.session);
+}
+
+PartitionTotals Fabric::totals_of(const Partition& partition) {
+    PartitionTotals totals = partition.gone_pairs;
+    for (const std::uint32_t id : partition.queue_pairs) {
+        if (QueuePair* pair = queue_pair(id); pair != nullptr)
+            totals.add(*pair->end);
+    }
+    return totals;
+}
+
+PartitionTotals Fabric::gone_totals() {
+    PartitionTotals totals = gone_;
+    for (const auto& [session, partition] : partitions_) {
+        if (partition->ending)
+            totals.add(totals_of(*partition));
+    }
+    return totals;
 }
 
 void Fabric::refuse_waiting(Listener& listener, abi::Error reason) {

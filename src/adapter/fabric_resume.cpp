@@ -155,6 +155,9 @@ void Fabric::collect_cells() {
                services.emplace(cell->head.session, cell->service).second &&
                of.listeners.emplace(cell->id, cell).second;
     });
+    distribute(journal_->all<SegmentCell>(), [](Estate& of, SegmentCell* cell) {
+        return sound(*cell) && of.segments.emplace(cell->id, cell).second;
+    });
     std::set<std::uint32_t> pairs;
     distribute(journal_->all<QueuePairCell>(), [&](Estate& of, QueuePairCell* cell) {
         return sound(*cell, movers) && pairs.insert(cell->id).second &&
@@ -253,6 +256,8 @@ void Fabric::drop(Estate& estate) noexcept {
         journal_->free(cell);
     for (const auto& [id, cell] : estate.queue_pairs)
         journal_->free(cell);
+    for (const auto& [id, cell] : estate.segments)
+        journal_->free(cell);
     PartitionCell* const partition = estate.partition;
     estate = {};
     estate.partition = partition;
@@ -284,6 +289,8 @@ Result<Partition*> Fabric::resume(std::uint32_t session,
     partition->name = cell.name;
     partition->entrance = entrance;
     partition->credentials = credentials;
+    partition->terms = terms_of(partition->name);
+    partition->weight->store(partition->terms.weight, std::memory_order_relaxed);
     partition->mover_bits.resize(options_.movers);
     partition->mover_doorbells.resize(options_.movers);
     partition->cell = &cell;
@@ -292,6 +299,8 @@ Result<Partition*> Fabric::resume(std::uint32_t session,
     partition->last_listener = cell.last_listener;
     partition->unconfirmed_listener = cell.unconfirmed_listener;
     partition->table->start_from(cell.handle_uses);
+    if (!found->second->segments.empty())
+        partition->last_segment = found->second->segments.rbegin()->first;
     partition->resuming = std::move(found->second);
     estates_.erase(found);
     // Its listeners need nothing that it would bring.
@@ -304,6 +313,7 @@ Result<Partition*> Fabric::resume(std::uint32_t session,
 }
 
 void Fabric::resume_done(Partition& partition) {
+    resume_copies(partition);
     const std::unique_ptr<Estate> rest = std::move(partition.resuming);
     drop(*rest);
     partition.resuming = nullptr;
@@ -332,6 +342,7 @@ bool Fabric::still_comes(const std::string& name) const {
 }
 
 void Fabric::settle_all() {
+    settle_segments();
     // Those that were accepted first: they say who does not wait any more.
     for (const bool waiting : {false, true}) {
         for (auto& [id, pair] : queue_pairs_) {
@@ -413,6 +424,15 @@ void Fabric::settle_connected(QueuePair& pair) {
     pair.unsettled = peer->unsettled = false;
     QueuePair& connector = pair.accepted ? *peer : pair;
     QueuePair& acceptor = pair.accepted ? pair : *peer;
+    const Partition* const from = find(connector.session);
+    const Partition* const to = find(acceptor.session);
+    if (std::string rule; from == nullptr || to == nullptr || !may_stay(connector, *to, rule)) {
+        end_unsettled(connector, abi::QueuePairState::closed);
+        end_unsettled(acceptor, abi::QueuePairState::closed);
+        return;
+    }
+    permit(connector);
+    permit(acceptor);
     mover(connector.end->options().mover)
         .connect(connector.end, acceptor.end, pair.executor, Mover::Going::on);
 }

@@ -98,7 +98,7 @@ public:
             const std::uint32_t kind = head.kind.load(std::memory_order_acquire);
             if (kind == 0)
                 continue;
-            if (kind > static_cast<std::uint32_t>(CellKind::queue_pair) || !keep(head.session))
+            if (kind > static_cast<std::uint32_t>(CellKind::segment) || !keep(head.session))
                 give_back(head);
         }
     }

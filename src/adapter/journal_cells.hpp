@@ -25,6 +25,7 @@ enum class CellKind : std::uint32_t {
     region_files = 4,
     listener = 5,
     queue_pair = 6,
+    segment = 7,
 };
 
 struct CellHead {
@@ -128,6 +129,20 @@ struct alignas(kCellSize) QueuePairCell {
     engine::Trace trace;
 };
 
+// One opening of a segment.
+struct alignas(kCellSize) SegmentCell {
+    static constexpr auto kKind = CellKind::segment;
+    CellHead head;
+    std::uint32_t id;
+    std::uint32_t access;  // abi::SegmentAccess
+    std::uint32_t manner;  // abi::SegmentManner
+    std::uint32_t reserved;
+    std::uint64_t size;
+    JournaledFile memory;
+    char name[abi::kNameSize];
+};
+
+static_assert(sizeof(SegmentCell) == kCellSize);
 static_assert(sizeof(PartitionCell) == kCellSize && sizeof(DoorbellCell) == kCellSize);
 static_assert(sizeof(RegionCell) == kCellSize && sizeof(RegionFilesCell) == kCellSize);
 static_assert(sizeof(ListenerCell) == kCellSize && sizeof(QueuePairCell) == kCellSize);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <causeway/abi/doorbell.hpp>
+#include <causeway/abi/segment.hpp>
 #include <iterator>
 
 #include "adapter/quota.hpp"
@@ -64,6 +65,15 @@ bool sound(const QueuePairCell& cell, std::uint32_t movers) {
            in_range(cell.executor, abi::Executor::direct) &&
            in_range(cell.state.load(std::memory_order_relaxed), abi::QueuePairState::closed) &&
            in_range(cell.reason.load(std::memory_order_relaxed), abi::kErrorCount - 1);
+}
+
+bool sound(const SegmentCell& cell) {
+    const bool access = cell.access == static_cast<std::uint32_t>(abi::SegmentAccess::read) ||
+                        cell.access == static_cast<std::uint32_t>(abi::SegmentAccess::write);
+    const bool manner = cell.manner == static_cast<std::uint32_t>(abi::SegmentManner::descriptor) ||
+                        cell.manner == static_cast<std::uint32_t>(abi::SegmentManner::copies);
+    return cell.id != 0 && access && manner && cell.size != 0 &&
+           load_name("segment", cell.name).has_value();
 }
 
 }  // namespace causeway::adapter

@@ -21,5 +21,6 @@ namespace causeway::adapter {
 [[nodiscard]] bool sound(const RegionFilesCell& cell);
 [[nodiscard]] bool sound(const ListenerCell& cell);
 [[nodiscard]] bool sound(const QueuePairCell& cell, std::uint32_t movers);
+[[nodiscard]] bool sound(const SegmentCell& cell);
 
 }  // namespace causeway::adapter

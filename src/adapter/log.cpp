@@ -20,19 +20,33 @@
 namespace causeway::adapter {
 namespace {
 
-// {"time":"2001-05-04T12:00:00.000000Z","level":"info","message":"..."}
+// What belongs to the line that this thread writes just now: a sink formats where it is called.
+struct Event {
+    std::string_view name;
+    std::initializer_list<LogField> fields;
+};
+thread_local const Event* event_of_line = nullptr;
+
+// {"time":"2001-05-04T12:00:00.000000Z","level":"info","message":"...","event":"...", ...}
 class JsonFormatter : public spdlog::formatter {
 public:
     void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
         const auto level = spdlog::level::to_string_view(message.level);
         const auto since = message.time.time_since_epoch();
         const auto us = std::chrono::duration_cast<std::chrono::microseconds>(since).count();
-        const nlohmann::json line = {
+        nlohmann::json line = {
             {"time",
              fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
                          fmt::gmtime(static_cast<std::time_t>(us / 1'000'000)), us % 1'000'000)},
             {"level", std::string_view(level.data(), level.size())},
             {"message", std::string_view(message.payload.data(), message.payload.size())}};
+        if (event_of_line != nullptr) {
+            line["event"] = event_of_line->name;
+            for (const LogField& field : event_of_line->fields) {
+                if (!field.value.empty())
+                    line[std::string(field.name)] = field.value;
+            }
+        }
         const std::string text =
             line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         out.append(text.data(), text.data() + text.size());
@@ -69,6 +83,14 @@ Result<Log> make_log(const std::string& level, LogFormat format) {
 Log make_silent_log() {
     return std::make_shared<spdlog::logger>("silent",
                                             std::make_shared<spdlog::sinks::null_sink_mt>());
+}
+
+void log_event(const Log& log, spdlog::level::level_enum level, std::string_view event,
+               std::initializer_list<LogField> fields, const std::string& text) {
+    const Event of_line{event, fields};
+    event_of_line = &of_line;
+    log->log(level, "{}", text);
+    event_of_line = nullptr;
 }
 
 bool RateLimit::allow(std::uint64_t now_ns) noexcept {

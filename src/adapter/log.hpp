@@ -11,8 +11,10 @@
 #include <spdlog/logger.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 
@@ -26,6 +28,15 @@ enum class LogFormat { text, json };
 [[nodiscard]] Result<Log> make_log(const std::string& level, LogFormat format);
 // For tests.
 [[nodiscard]] Log make_silent_log();
+
+// Something that one may want to be told of: text for readers and, where the log is JSON, fields
+// for programs beside it (docs/observability.md). An empty value is left out.
+struct LogField {
+    std::string_view name;
+    std::string_view value;
+};
+void log_event(const Log& log, spdlog::level::level_enum level, std::string_view event,
+               std::initializer_list<LogField> fields, const std::string& text);
 
 // Lets `burst` lines through at once and one more per `interval_ns`; counts the others.
 class RateLimit {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,8 @@ void Mover::stop() { loop_->stop(); }
 
 std::uint32_t Mover::index() const noexcept { return loop_->index(); }
 std::uint32_t Mover::load() const noexcept { return loop_->load(); }
+const MoverFigures& Mover::figures() const noexcept { return loop_->figures(); }
+std::uint64_t Mover::cpu_ns() const noexcept { return loop_->cpu_ns(); }
 
 void Mover::open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell) {
     loop_->post([this, session, doorbell = std::move(doorbell)]() mutable {
@@ -133,6 +136,17 @@ void Mover::Loop::stop() {
     thread_.join();
 }
 
+std::uint64_t Mover::Loop::cpu_ns() const noexcept {
+    clockid_t clock{};
+    timespec time{};
+    if (!thread_.joinable() ||
+        ::pthread_getcpuclockid(const_cast<std::thread&>(thread_).native_handle(), &clock) != 0 ||
+        ::clock_gettime(clock, &time) != 0)
+        return 0;
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_nsec);
+}
+
 void Mover::Loop::post(std::function<void()> command) {
     {
         const std::lock_guard lock(mutex_);
@@ -172,6 +186,7 @@ void Mover::Loop::run() {
         now_ns_ = platform::monotonic_ns();
         if (now_ns_ - window_since_ns_ > kWindowNs)
             end_window();
+        figures_.turns.add(1);
         if (turn()) {
             spinner_.reset();
             quiet_since = now_ns_;
@@ -244,14 +259,6 @@ void Mover::Loop::remove(const std::shared_ptr<End>& end) {
         found->second.ends[options.doorbell_bit] == end) {
         found->second.ends[options.doorbell_bit] = nullptr;
     }
-    auto& total = *options.partition_counters;  // to which other movers add as well
-    const auto& counters = end->endpoint().counters;
-    total.operations.add_shared(counters.operations.load());
-    total.bytes.add_shared(counters.bytes.load());
-    total.errors.add_shared(counters.errors.load());
-    total.stalls.add_shared(counters.stalls.load());
-    total.stall_ns.add_shared(counters.stall_ns.load());
-    total.mover_ns.add_shared(counters.mover_ns.load());
 }
 
 void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::Executor executor,
@@ -267,6 +274,8 @@ void Mover::Loop::connect(std::shared_ptr<End> a, std::shared_ptr<End> b, abi::E
     if (going == Going::on && executor == abi::Executor::adapter) {
         for (engine::Flow& flow : it.flows)
             flow.go_on();
+        for (int i = 0; i < 2; ++i)
+            figures_.skip(it.ends[i]->endpoint().counters, it.seen[i]);
     }
     heat(it);
     a->set_executor(executor);

@@ -13,6 +13,7 @@
 //     was removed before.
 #pragma once
 
+#include <causeway/abi/descriptor.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 
 #include "adapter/doorbell.hpp"
 #include "adapter/end.hpp"
+#include "adapter/mover_figures.hpp"
 #include "base/result.hpp"
 #include "engine/copy_plan.hpp"
 
@@ -32,6 +34,9 @@ struct MoverOptions {
     // Called on the mover's thread when one piece of a move between these two sessions took over a
     // millisecond: somebody should look whether an owner has punched holes into its memory.
     std::function<void(std::uint32_t, std::uint32_t)> on_slow_piece;
+    // The same, when policy denied a descriptor of the first session toward the second: of many,
+    // some.
+    std::function<void(std::uint32_t, std::uint32_t, abi::Opcode)> on_refused;
 };
 
 class Mover {
@@ -74,6 +79,10 @@ public:
     [[nodiscard]] std::uint32_t index() const noexcept;
     // How much of the last 10 ms went into moving, in thousandths.
     [[nodiscard]] std::uint32_t load() const noexcept;
+    // What it has done; only the mover writes there.
+    [[nodiscard]] const MoverFigures& figures() const noexcept;
+    // Processor time of its thread. Until stop(), from whoever calls that.
+    [[nodiscard]] std::uint64_t cpu_ns() const noexcept;
 
     class Loop;
 

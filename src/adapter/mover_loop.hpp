@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "adapter/log.hpp"
 #include "adapter/mover.hpp"
 #include "platform/fd.hpp"
 #include "platform/spinner.hpp"
@@ -36,6 +37,8 @@ public:
     [[nodiscard]] std::uint32_t load() const noexcept {
         return load_.load(std::memory_order_relaxed);
     }
+    [[nodiscard]] const MoverFigures& figures() const noexcept { return figures_; }
+    [[nodiscard]] std::uint64_t cpu_ns() const noexcept;
 
     // Commands.
     void open_doorbell(std::uint32_t session, std::shared_ptr<Doorbell> doorbell);
@@ -62,6 +65,7 @@ private:
     // mover_serve.cpp: one turn of one connection.
     [[nodiscard]] bool serve(Connection& connection);
     void settle(Connection& connection);
+    void tell_refused(Connection& connection, int from);
     void handle_slow_step(const Connection& connection, std::uint64_t ticks);
     // mover_share.cpp: giving connections to a mover that has time for them.
     void note_used(Connection& connection, std::uint64_t ticks) noexcept;
@@ -75,7 +79,7 @@ private:
     static void leave_polled(Connection& connection) noexcept;
     void cool_idle();
     void sleep();
-    void look_at_doorbells(int timeout_ms);
+    int look_at_doorbells(int timeout_ms);  // returns how many there were
     void answer(std::uint32_t session);
     void rung(const std::shared_ptr<End>& end);
     void retry_due();
@@ -111,7 +115,9 @@ private:
     std::uint64_t looked_ns_ = 0;  // at the doorbells
     std::uint64_t quantum_ticks_ = 0;
     std::uint64_t slow_ticks_ = 0;
+    RateLimit refusals_{20, 100'000'000};
     platform::Spinner spinner_;
+    MoverFigures figures_;
     std::thread thread_;
 };
 

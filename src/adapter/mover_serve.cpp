@@ -1,5 +1,6 @@
 // One turn of one connection: deficit round robin by the time its steps took.
 #include <algorithm>
+#include <utility>
 
 #include "adapter/mover_loop.hpp"
 #include "platform/clock.hpp"
@@ -9,6 +10,7 @@ namespace {
 
 // A piece this long delays the news of it noticeably: partitions are told at once.
 constexpr std::uint64_t kTellAtOnceTicks = 10'000;
+constexpr std::uint64_t kUsualWeight = 100;
 
 }  // namespace
 
@@ -19,7 +21,11 @@ bool Mover::Loop::serve(Connection& connection) {
     context.copies = options_.copies;
     // A partition's share is one, however many connections it keeps busy.
     const std::uint32_t sharing = std::max(*connection.busy[0], *connection.busy[1]);
-    connection.deficit += static_cast<std::int64_t>(quantum_ticks_ / sharing) + 1;
+    // What a partition has connected counts as its own, as in end_window().
+    const auto& weight = connection.ends[0]->options().weight;
+    const std::uint64_t share = weight ? weight->load(std::memory_order_relaxed) : kUsualWeight;
+    connection.deficit +=
+        static_cast<std::int64_t>(quantum_ticks_ * share / (kUsualWeight * sharing)) + 1;
     if (connection.deficit <= 0)
         return true;  // busy, and still paying for a long piece
     std::uint64_t used[2] = {0, 0};
@@ -42,6 +48,8 @@ bool Mover::Loop::serve(Connection& connection) {
             connection.deficit -= static_cast<std::int64_t>(took);
             used[i] += took;
             note_used(connection, took);
+            figures_.note_step(connection.ends[i]->endpoint().counters, connection.seen[i],
+                               after - took, after);
             if (step == engine::Step::broken) {
                 End* guilty = connection.ends[0].get();
                 if (connection.flows[i].blame() != &guilty->endpoint()) {
@@ -72,6 +80,10 @@ bool Mover::Loop::serve(Connection& connection) {
         connection.active_ns = now_ns_;
         connection.retry_after_ns = 0;
         settle(connection);
+        for (int i = 0; i < 2; ++i) {
+            if (connection.ends[i]->endpoint().refused != 0)
+                tell_refused(connection, i);
+        }
     }
     return any;
 }
@@ -85,6 +97,15 @@ void Mover::Loop::settle(Connection& connection) {
             endpoint.dirty = false;
             end->notify();
         }
+    }
+}
+
+void Mover::Loop::tell_refused(Connection& connection, int from) {
+    const auto opcode = static_cast<abi::Opcode>(
+        std::exchange(connection.ends[from]->endpoint().refused, std::uint8_t{0}));
+    if (options_.on_refused && refusals_.allow(now_ns_)) {
+        options_.on_refused(connection.ends[from]->options().session,
+                            connection.ends[1 - from]->options().session, opcode);
     }
 }
 

@@ -72,6 +72,7 @@ void Mover::Loop::give(Connection& connection, Mover& to) {
     const auto node = connections_.find(&connection);
     auto moving = std::make_shared<std::unique_ptr<Connection>>(std::move(node->second));
     connections_.erase(node);
+    figures_.given.add(1);
     Loop& other = *to.loop_;
     const std::lock_guard lock(other.mutex_);
     other.commands_.emplace_back([&other, moving] { other.adopt(std::move(*moving)); });

@@ -121,7 +121,13 @@ void Mover::Loop::sleep() {
     }
     if (polled_.empty())
         load_.store(0, std::memory_order_relaxed);
-    look_at_doorbells(polled_.empty() ? sleep_limit_ms() : 0);
+    const int limit_ms = polled_.empty() ? sleep_limit_ms() : 0;
+    const int rung_for = look_at_doorbells(limit_ms);
+    if (limit_ms != 0) {
+        figures_.sleeps.add(1);
+        if (rung_for > 0)
+            figures_.wakeups.add(1);
+    }
     now_ns_ = platform::monotonic_ns();
     retry_due();
 }
@@ -145,7 +151,7 @@ void Mover::Loop::retry_due() {
     }
 }
 
-void Mover::Loop::look_at_doorbells(int timeout_ms) {
+int Mover::Loop::look_at_doorbells(int timeout_ms) {
     looked_ns_ = now_ns_;
     std::array<epoll_event, 64> events;
     const int n = ::epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
@@ -158,6 +164,7 @@ void Mover::Loop::look_at_doorbells(int timeout_ms) {
             answer(static_cast<std::uint32_t>(id));
         }
     }
+    return n;
 }
 
 // Takes what a session's partition has rung for.

@@ -2,18 +2,20 @@
 
 #include <fmt/format.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <string_view>
 #include <utility>
 
+#include "adapter/metrics_http.hpp"
 #include "base/names.hpp"
 #include "base/version.hpp"
 #include "platform/cpu.hpp"
-#include "platform/files.hpp"
 #include "platform/limits.hpp"
 
 namespace causeway::adapter {
@@ -21,9 +23,7 @@ namespace {
 
 constexpr unsigned kMostMovers = 64;
 constexpr double kMostResumeSeconds = 24 * 3600;
-constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 30;   // by default
-constexpr std::uint64_t kSmallestSize = 4096;                   // that can be asked for
-constexpr std::uint64_t kLargestSize = std::uint64_t{1} << 50;  // a negative number is beyond it
+constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 30;  // by default
 
 constexpr char kExamples[] = R"(Examples:
   causewayd
@@ -31,21 +31,15 @@ constexpr char kExamples[] = R"(Examples:
   causewayd --runtime-dir /run/causeway --entrance orders --entrance billing --movers 2
       Two partitions more, each with a directory to be mounted into its sandbox:
       bwrap ... --ro-bind /run/causeway/orders /run/causeway ...
+  causewayd --config /etc/causeway/causeway.toml --set adapter.movers=4
+      As configured (causeway.toml(5)): what the file does not allow is denied. SIGHUP and
+      `causeway config apply` read it again.
   causewayd --ready-fd 3 3>ready.fifo
       Writes a newline there once it serves. Under systemd, Type=notify works as well.
 
 A partition finds its socket by $CAUSEWAY_SOCKET, or at /run/causeway/fabric.sock.)";
 
-Result<unsigned> parse_number(std::string_view text) {
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || text.empty()) {
-        return fail(
-            ErrorCode::invalid_argument,
-            fmt::format("'{}' is no core number: give a list like 0,2 or 0-3", printable(text)));
-    }
-    return number;
-}
+constexpr std::string_view kNoFile = "none";
 
 // Half of the machine's memory, so that one partition cannot have it all.
 std::uint64_t default_max_bytes() {
@@ -60,69 +54,149 @@ std::uint32_t default_movers() {
                                      8);
 }
 
-Result<void> check_size(const char* option, std::uint64_t bytes) {
-    if (bytes >= kSmallestSize && bytes <= kLargestSize)
-        return {};
-    return fail(ErrorCode::invalid_argument, fmt::format("{}: {} bytes; take {} to {}", option,
-                                                         bytes, kSmallestSize, kLargestSize));
+// Whatever was given of these goes before the file, as any other key does by --set.
+enum class Form { as_given, text };  // text: also where it looks like a number
+struct Given {
+    std::string option;
+    std::string key;
+    Form form = Form::as_given;
+};
+const Given kGiven[] = {
+    {"--runtime-dir", "adapter.runtime_dir", Form::text},
+    {"--movers", "adapter.movers"},
+    {"--mover-cores", "adapter.mover_cores", Form::text},
+    {"--max-bytes", "quota.max_bytes"},
+    {"--max-regions", "quota.max_regions"},
+    {"--max-queue-pairs", "quota.max_queue_pairs"},
+    {"--max-queue-bytes", "quota.max_queue_bytes"},
+    {"--resume-patience", "adapter.resume_patience"},
+    {"--copies", "adapter.copies", Form::text},
+    {"--log-level", "adapter.log_level", Form::text},
+    {"--log-json", "adapter.log_json"},
+    {"--metrics", "adapter.metrics", Form::text},
+};
+
+std::string toml_text(const std::string& text) {
+    std::string quoted = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\')
+            quoted += '\\';
+        quoted += c;
+    }
+    return quoted + "\"";
 }
 
-Result<void> check(DaemonOptions& options, const std::string& cores) {
-    ServerOptions& server = options.server;
-    CW_TRY(check_size("--max-bytes", server.fabric.quota.max_bytes));
-    CW_TRY(check_size("--max-queue-bytes", server.fabric.quota.max_queue_bytes));
-    if (server.runtime_directory.empty()) {
-        CW_TRY_ASSIGN(server.runtime_directory, default_runtime_directory());
+config::Overrides overrides_of(const CLI::App& app, const std::vector<std::string>& set) {
+    config::Overrides overrides = config::overrides_from_environment();
+    for (const Given& given : kGiven) {
+        const CLI::Option* const option = app.get_option(given.option);
+        if (option->count() == 0)
+            continue;
+        const std::string& value = option->results().back();
+        overrides.command_line.emplace_back(given.key,
+                                            given.form == Form::text ? toml_text(value) : value);
     }
-    for (const std::string& name : server.entrances)
-        CW_TRY(check_entrance_name(name));
-    if (!cores.empty()) {
-        CW_TRY_ASSIGN(server.fabric.mover_cores, parse_cores(cores));
-        const std::vector<unsigned> allowed = platform::allowed_cpus();
-        for (const unsigned core : server.fabric.mover_cores) {
-            if (std::find(allowed.begin(), allowed.end(), core) == allowed.end()) {
-                return fail(ErrorCode::invalid_argument,
-                            fmt::format("--mover-cores: core {} is not one this process may use "
-                                        "({})",
-                                        core, fmt::join(allowed, ",")));
-            }
+    for (const std::string& pair : set) {
+        const std::size_t equals = pair.find('=');
+        overrides.command_line.emplace_back(
+            pair.substr(0, equals), equals == std::string::npos ? "" : pair.substr(equals + 1));
+    }
+    return overrides;
+}
+
+// Which file is read: as given, $CAUSEWAY_CONFIG, or the usual one where it is there.
+std::string choose_file(const std::string& given) {
+    if (given == kNoFile)
+        return {};
+    if (!given.empty())
+        return given;
+    const char* const named = std::getenv("CAUSEWAY_CONFIG");  // NOLINT(concurrency-mt-unsafe)
+    if (named != nullptr && *named != '\0')
+        return std::string_view(named) == kNoFile ? std::string() : named;
+    return ::access(config::kDefaultPath, F_OK) == 0 ? config::kDefaultPath : std::string();
+}
+
+Result<void> check_cores(const std::vector<unsigned>& cores) {
+    const std::vector<unsigned> allowed = platform::allowed_cpus();
+    for (const unsigned core : cores) {
+        if (std::find(allowed.begin(), allowed.end(), core) == allowed.end()) {
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("--mover-cores: core {} is not one this process may use ({})",
+                                    core, fmt::join(allowed, ",")));
         }
     }
     return {};
 }
 
-}  // namespace
-
-Result<std::vector<unsigned>> parse_cores(const std::string& list) {
-    std::vector<unsigned> cores;
-    std::string_view rest = list;
-    while (!rest.empty()) {
-        const std::string_view item = platform::next_token(rest, ',');
-        const std::size_t dash = item.find('-');
-        CW_TRY_ASSIGN(const unsigned first, parse_number(item.substr(0, dash)));
-        unsigned last = first;
-        if (dash != std::string_view::npos) {
-            CW_TRY_ASSIGN(last, parse_number(item.substr(dash + 1)));
-        }
-        if (last < first || last - first > 4096) {
-            return fail(ErrorCode::invalid_argument,
-                        fmt::format("'{}' is no range of cores", printable(item)));
-        }
-        for (unsigned core = first; core <= last; ++core)
-            cores.push_back(core);
+// What was configured, in the daemon's terms.
+Result<void> take(DaemonOptions& options, const config::Config& config) {
+    ServerOptions& server = options.server;
+    server.runtime_directory = config.adapter.runtime_directory;
+    if (server.runtime_directory.empty()) {
+        CW_TRY_ASSIGN(server.runtime_directory, default_runtime_directory());
     }
-    return cores;
+    for (const std::string& name : server.entrances)
+        CW_TRY(check_entrance_name(name));
+    CW_TRY(check_cores(config.adapter.mover_cores));
+    server.fabric.mover_cores = config.adapter.mover_cores;
+    server.fabric.movers = config.adapter.movers != 0 ? config.adapter.movers : default_movers();
+    server.fabric.resume_patience_ns =
+        static_cast<std::uint64_t>(config.adapter.resume_patience_s * 1e9);
+    server.metrics = config.adapter.metrics;
+    if (!server.metrics.empty()) {
+        if (const auto address = parse_metrics_address(server.metrics); !address)
+            return fail_within("metrics", address.error());
+    }
+    options.copies = config.adapter.copies;
+    options.log_level = config.adapter.log_level;
+    options.log_format = config.adapter.log_json ? LogFormat::json : LogFormat::text;
+    return {};
 }
+
+// Entrances of the command line are partitions of which the file says nothing.
+config::Loaded load_with(const std::string& file, const config::Overrides& overrides,
+                         const std::vector<std::string>& entrances) {
+    config::Loaded loaded = config::load(file, overrides);
+    config::Config& config = loaded.config;
+    for (const std::string& name : entrances) {
+        config::Partition partition;
+        partition.name = name;
+        partition.quota = config.quota;
+        config.partitions.try_emplace(name, std::move(partition));
+    }
+    return loaded;
+}
+
+// False: the configuration has mistakes; they were printed.
+bool configure(DaemonOptions& options, const std::string& file,
+               const config::Overrides& overrides) {
+    const std::vector<std::string> entrances = options.server.entrances;
+    config::Loaded loaded = load_with(file, overrides, entrances);
+    for (const config::Problem& problem : loaded.problems)
+        fmt::print(stderr, "causewayd: {}\n", config::text_of(problem));
+    if (!loaded.ok())
+        return false;
+    if (const auto taken = take(options, loaded.config); !taken) {
+        fmt::print(stderr, "causewayd: {}\n", taken.error().text);
+        return false;
+    }
+    options.server.config = std::make_shared<const config::Config>(std::move(loaded.config));
+    if (!file.empty())
+        options.server.reload = [file, overrides, entrances] {
+            return load_with(file, overrides, entrances);
+        };
+    return true;
+}
+
+}  // namespace
 
 std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const* argv) {
     DaemonOptions options;
     ServerOptions& server = options.server;
     Quota& quota = server.fabric.quota;
     quota.max_bytes = default_max_bytes();
-    server.fabric.movers = default_movers();
-    std::string cores;
-    bool json = false;
-    double resume_seconds = 10;
+    std::string file;
+    std::vector<std::string> set;
 
     CLI::App app{
         "The adapter of the Causeway fabric: moves data between the partitions of this "
@@ -130,69 +204,66 @@ std::variant<DaemonOptions, EarlyExit> parse_options(int argc, const char* const
         "causewayd"};
     app.footer(kExamples);
     app.set_version_flag("--version", fmt::format("causewayd {}", kVersion));
-    app.add_option("--runtime-dir", server.runtime_directory,
-                   "Where the sockets go; made if it is not there\n"
-                   "(default: $XDG_RUNTIME_DIR/causeway; as root /run/causeway)")
-        ->type_name("DIR");
+    app.add_option("--config", file,
+                   "The configuration, see causeway.toml(5); none: no file\n"
+                   "(default: $CAUSEWAY_CONFIG, or /etc/causeway/causeway.toml if it is there)")
+        ->type_name("FILE");
+    app.add_option("--set", set, "A value that goes before the file's; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->take_all()
+        ->expected(1)
+        ->allow_extra_args(false);
+    const auto add = [&](const char* option, const char* text, const char* type) {
+        return app.add_option(option)->description(text)->type_name(type)->expected(1);
+    };
+    add("--runtime-dir",
+        "Where the sockets go; made if it is not there\n"
+        "(default: $XDG_RUNTIME_DIR/causeway; as root /run/causeway)",
+        "DIR");
     app.add_option("--entrance", server.entrances,
                    "An entrance DIR/NAME/fabric.sock for partition NAME; may be repeated")
         ->type_name("NAME")
         ->take_all()
         ->expected(1)
         ->allow_extra_args(false);
-    app.add_option("--movers", server.fabric.movers, "Threads that move data")
-        ->type_name("N")
-        ->check(CLI::Range(1U, kMostMovers))
-        ->capture_default_str();
-    app.add_option("--mover-cores", cores, "Cores they are bound to, in turn, such as 0,2 or 0-3")
-        ->type_name("LIST");
-    app.add_option("--max-bytes", quota.max_bytes,
-                   "Registered memory per partition, such as 512M or 16G")
-        ->type_name("SIZE")
-        ->transform(CLI::AsSizeValue(false))
-        ->capture_default_str();
-    app.add_option("--max-regions", quota.max_regions, "Regions per partition")
-        ->type_name("N")
-        ->check(CLI::Range(1U, kMostRegions))
-        ->capture_default_str();
-    app.add_option("--max-queue-pairs", quota.max_queue_pairs, "Queue pairs per partition")
-        ->type_name("N")
-        ->check(CLI::Range(1U, kMostQueuePairs))
-        ->capture_default_str();
-    app.add_option("--max-queue-bytes", quota.max_queue_bytes,
-                   "Memory of all queue pairs of a partition")
-        ->type_name("SIZE")
-        ->transform(CLI::AsSizeValue(false))
-        ->capture_default_str();
-    app.add_option("--resume-patience", resume_seconds,
-                   "Seconds for which a restarted daemon keeps the places of the partitions that\n"
-                   "the last one had; 0: keeps no journal, partitions end with the daemon")
-        ->type_name("SECONDS")
-        ->check(CLI::Range(0.0, kMostResumeSeconds))
-        ->capture_default_str();
-    app.add_option("--copies", options.copies,
-                   "Thresholds of the copy kernels, as `causeway calibrate` writes them\n"
-                   "(default: $CAUSEWAY_COPIES, ~/.config/causeway/copies, "
-                   "/etc/causeway/copies)")
-        ->type_name("FILE");
+    add("--movers",
+        "Threads that move data (default: one for each processor, at least 2, at most 8)", "N")
+        ->check(CLI::Range(1U, kMostMovers));
+    add("--mover-cores", "Cores they are bound to, in turn, such as 0,2 or 0-3", "LIST");
+    add("--max-bytes",
+        "Registered memory per partition, such as 512M or 16G (default: half of the machine's)",
+        "SIZE");
+    add("--max-regions", "Regions per partition (default: 1024)", "N")
+        ->check(CLI::Range(1U, kMostRegions));
+    add("--max-queue-pairs", "Queue pairs per partition (default: 1024)", "N")
+        ->check(CLI::Range(1U, kMostQueuePairs));
+    add("--max-queue-bytes", "Memory of all queue pairs of a partition (default: 256M)", "SIZE");
+    add("--resume-patience",
+        "Seconds for which a restarted daemon keeps the places of the partitions that\n"
+        "the last one had (default: 10); 0: keeps no journal, partitions end with the daemon",
+        "SECONDS")
+        ->check(CLI::Range(0.0, kMostResumeSeconds));
+    add("--copies",
+        "Thresholds of the copy kernels, as `causeway calibrate` writes them\n"
+        "(default: $CAUSEWAY_COPIES, ~/.config/causeway/copies, "
+        "/etc/causeway/copies)",
+        "FILE");
+    add("--metrics",
+        "Gives out metrics for Prometheus at http://ADDRESS:PORT/metrics,\n"
+        "such as 127.0.0.1:9464",
+        "ADDRESS:PORT");
     app.add_option("--ready-fd", options.ready_fd, "Descriptor to write a newline to once ready")
         ->type_name("N")
         ->check(CLI::NonNegativeNumber);
-    app.add_option("--log-level", options.log_level, "trace, debug, info, warning, error or off")
-        ->type_name("LEVEL")
-        ->capture_default_str();
-    app.add_flag("--log-json", json, "One JSON object per log line");
+    add("--log-level", "trace, debug, info, warning, error or off (default: info)", "LEVEL");
+    app.add_flag("--log-json")->description("One JSON object per log line");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return EarlyExit{app.exit(error)};
     }
-    options.log_format = json ? LogFormat::json : LogFormat::text;
-    if (const auto checked = check(options, cores); !checked) {
-        fmt::print(stderr, "causewayd: {}\n", checked.error().text);
+    if (!configure(options, choose_file(file), overrides_of(app, set)))
         return EarlyExit{2};
-    }
-    server.fabric.resume_patience_ns = static_cast<std::uint64_t>(resume_seconds * 1e9);
     const std::uint64_t files = platform::raise_open_file_limit();
     server.fabric.max_files = files;
     server.fabric.max_mappings = platform::max_map_count();

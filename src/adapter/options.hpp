@@ -28,7 +28,4 @@ struct EarlyExit {
 [[nodiscard]] std::variant<DaemonOptions, EarlyExit> parse_options(int argc,
                                                                    const char* const* argv);
 
-// "0,2,4-6" -> 0 2 4 5 6.
-[[nodiscard]] Result<std::vector<unsigned>> parse_cores(const std::string& list);
-
 }  // namespace causeway::adapter

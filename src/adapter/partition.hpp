@@ -21,6 +21,8 @@
 #include "adapter/journal.hpp"
 #include "adapter/quota.hpp"
 #include "adapter/region_memory.hpp"
+#include "adapter/segments.hpp"
+#include "adapter/totals.hpp"
 #include "engine/region_table.hpp"
 #include "platform/socket.hpp"
 
@@ -76,6 +78,7 @@ struct QueuePair {
     std::uint32_t listening_session = 0;
     std::uint32_t listener = 0;
     bool accepted = false;  // it is the accepting end
+    bool cut = false;       // connected once, and not allowed any more
     // Brought back by resuming: where its connection stands is taken up when its peer is back, too.
     bool unsettled = false;
     bool repeatable = false;  // resuming: its connect or accept may have gone unanswered
@@ -105,6 +108,7 @@ struct Estate {
     std::map<std::uint32_t, std::vector<RegionFilesCell*>> region_files;  // by handle, in order
     std::map<std::uint32_t, ListenerCell*> listeners;
     std::map<std::uint32_t, QueuePairCell*> queue_pairs;
+    std::map<std::uint32_t, SegmentCell*> segments;  // openings, by id
 };
 
 struct Partition {
@@ -117,11 +121,14 @@ struct Partition {
     std::unique_ptr<Estate> resuming;  // what it has not brought yet
     std::uint64_t resuming_since_ns = 0;
     PartitionCell* cell = nullptr;
+    Terms terms;
     Usage usage;
+    // terms.weight, where movers see it.
+    std::shared_ptr<std::atomic<std::uint32_t>> weight =
+        std::make_shared<std::atomic<std::uint32_t>>(terms.weight);
 
     std::shared_ptr<engine::RegionTable> table = std::make_shared<engine::RegionTable>();
-    // Of queue pairs that are gone; see EndOptions.
-    std::shared_ptr<engine::Counters> counters = std::make_shared<engine::Counters>();
+    PartitionTotals gone_pairs;  // what queue pairs have done that are gone
 
     std::map<std::uint32_t, std::shared_ptr<RegisteredRegion>> regions;  // by handle
     std::optional<PendingRegion> pending_region;
@@ -133,6 +140,8 @@ struct Partition {
     std::set<std::uint32_t> queue_pairs;
     std::map<std::uint32_t, Listener> listeners;
     std::map<std::string, std::uint32_t, std::less<>> services;  // -> listener
+    std::map<std::uint32_t, SegmentOpening> segments;            // by id
+    std::uint32_t last_segment = 0;
     std::uint32_t last_doorbell = 0;
     std::uint32_t last_listener = 0;
     std::uint32_t unconfirmed_listener = 0;  // resumed: made, and perhaps never told of

@@ -1,6 +1,11 @@
 #include "adapter/policy.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
+
+#include "config/policy.hpp"
+#include "engine/endpoint.hpp"
 
 namespace causeway::adapter {
 
@@ -24,6 +29,71 @@ Decision DefaultPolicy::may_connect(const Party& from, const Party& to,
         decision.direct_rule = "default: open entrance, same user namespace";
     }
     return decision;
+}
+
+std::uint8_t DefaultPolicy::operations(const Party& /*from*/, const Party& /*to*/) const {
+    return config::kAllOperations;
+}
+
+std::string DefaultPolicy::explain(const Party& from, const Party& to,
+                                   config::Operation operation) const {
+    return fmt::format("{} may {} {}: rule '{}'", from.partition, config::operation_name(operation),
+                       to.partition, may_connect(from, to, {}).rule);
+}
+
+Decision ConfiguredPolicy::may_connect(const Party& from, const Party& to,
+                                       std::string_view service) const {
+    using config::Executor;
+    using config::Operation;
+    const auto ask = [&](Executor executor) {
+        return config::decide(*config_, from.partition, to.partition, Operation::connect, executor,
+                              service);
+    };
+    const config::Verdict by_adapter = ask(Executor::adapter);
+    const config::Verdict direct = ask(Executor::direct);
+    Decision decision;
+    decision.allowed = by_adapter.allowed || direct.allowed;
+    decision.direct = direct.allowed;
+    decision.rule = direct.allowed && !by_adapter.allowed ? direct.rule : by_adapter.rule;
+    decision.direct_rule = direct.allowed ? direct.rule : "no rule for executor direct";
+    if (!decision.allowed)
+        decision.why_not = by_adapter.text;
+    if (!decision.direct)
+        decision.why_not_direct = direct.text;
+    return decision;
+}
+
+std::uint8_t ConfiguredPolicy::operations(const Party& from, const Party& to) const {
+    return config::operations_allowed(*config_, from.partition, to.partition);
+}
+
+std::string ConfiguredPolicy::explain(const Party& from, const Party& to,
+                                      config::Operation operation) const {
+    return config::decide(*config_, from.partition, to.partition, operation,
+                          config::Executor::adapter)
+        .text;
+}
+
+std::unique_ptr<Policy> make_policy(std::shared_ptr<const config::Config> config) {
+    if (config == nullptr || !config->from_file)
+        return std::make_unique<DefaultPolicy>();
+    return std::make_unique<ConfiguredPolicy>(std::move(config));
+}
+
+std::uint8_t permissions_of(std::uint8_t operations) noexcept {
+    using config::Operation;
+    constexpr std::pair<Operation, abi::Opcode> kPairs[] = {
+        {Operation::send, abi::Opcode::send},
+        {Operation::write, abi::Opcode::write},
+        {Operation::read, abi::Opcode::read},
+        {Operation::append, abi::Opcode::append},
+    };
+    std::uint8_t bits = engine::permission(abi::Opcode::nop);
+    for (const auto& [operation, opcode] : kPairs) {
+        if ((operations & static_cast<std::uint8_t>(operation)) != 0)
+            bits |= engine::permission(opcode);
+    }
+    return bits;
 }
 
 Choice choose_executor(const Decision& decision, const Wishes& wishes) {

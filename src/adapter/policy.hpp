@@ -1,11 +1,15 @@
-// Policy: who may connect to whom, and through which executor.
+// Policy: who may connect to whom and do what there, and through which executor.
 //
 // Threading: control thread. A denial, and the listing of a queue pair, name the rule that decided.
 #pragma once
 
 #include <causeway/abi/control.hpp>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "config/config.hpp"
 
 namespace causeway::adapter {
 
@@ -16,12 +20,14 @@ struct Party {
     std::uint64_t user_namespace = 0;  // 0: not known
 };
 
-// At most 63 characters each, as they are listed.
+// Rules are at most 63 characters, as they are listed.
 struct Decision {
     bool allowed = false;
     bool direct = false;      // may the two grant each other memory?
     std::string rule;         // which rule decided
     std::string direct_rule;  // which rule decided about direct
+    std::string why_not;      // where it is not allowed: what the one who asked is told
+    std::string why_not_direct;
 };
 
 class Policy {
@@ -29,6 +35,11 @@ public:
     virtual ~Policy() = default;
     [[nodiscard]] virtual Decision may_connect(const Party& from, const Party& to,
                                                std::string_view service) const = 0;
+    // What the descriptors of `from` may do to `to` by executor adapter: bits of config::Operation.
+    [[nodiscard]] virtual std::uint8_t operations(const Party& from, const Party& to) const = 0;
+    // Which rule lets `from` do that to `to`, or why none does: a sentence.
+    [[nodiscard]] virtual std::string explain(const Party& from, const Party& to,
+                                              config::Operation operation) const = 0;
 };
 
 // Without a policy file: every attached partition may connect to every other; direct only where
@@ -37,7 +48,31 @@ class DefaultPolicy : public Policy {
 public:
     [[nodiscard]] Decision may_connect(const Party& from, const Party& to,
                                        std::string_view service) const override;
+    [[nodiscard]] std::uint8_t operations(const Party& from, const Party& to) const override;
+    [[nodiscard]] std::string explain(const Party& from, const Party& to,
+                                      config::Operation operation) const override;
 };
+
+// What the configuration file allows; everything else is denied.
+class ConfiguredPolicy : public Policy {
+public:
+    explicit ConfiguredPolicy(std::shared_ptr<const config::Config> config)
+        : config_(std::move(config)) {}
+    [[nodiscard]] Decision may_connect(const Party& from, const Party& to,
+                                       std::string_view service) const override;
+    [[nodiscard]] std::uint8_t operations(const Party& from, const Party& to) const override;
+    [[nodiscard]] std::string explain(const Party& from, const Party& to,
+                                      config::Operation operation) const override;
+
+private:
+    std::shared_ptr<const config::Config> config_;
+};
+
+// As `config` was read from a file or not.
+[[nodiscard]] std::unique_ptr<Policy> make_policy(std::shared_ptr<const config::Config> config);
+
+// The engine's permissions (engine::permission) for bits of config::Operation.
+[[nodiscard]] std::uint8_t permissions_of(std::uint8_t operations) noexcept;
 
 // Which executor a connection gets, from what both sides want and what the policy allows.
 struct Wishes {

@@ -15,6 +15,12 @@ struct Quota {
     std::uint64_t max_files = 4096;  // descriptors that the adapter holds on its behalf
 };
 
+// What a partition is given.
+struct Terms {
+    Quota quota;
+    std::uint32_t weight = 100;  // its share of a mover's time, against the others'
+};
+
 // The largest values that can be asked for.
 inline constexpr std::uint32_t kMostRegions = 4096;     // slots of a region table
 inline constexpr std::uint32_t kMostQueuePairs = 4096;  // bits of a doorbell

@@ -32,11 +32,17 @@ constexpr std::array kHandlers = {
     Handler{abi::Request::disconnect, Takes::nothing, disconnect},
     Handler{abi::Request::open_direct, Takes::nothing, open_direct},
     Handler{abi::Request::resolve, Takes::nothing, resolve},
+    Handler{abi::Request::explain, Takes::nothing, explain},
     Handler{abi::Request::stats, Takes::nothing, stats},
     Handler{abi::Request::resume_doorbell, Takes::descriptor, resume_doorbell, true},
     Handler{abi::Request::resume_region, Takes::descriptor, resume_region, true},
     Handler{abi::Request::resume_queue_pair, Takes::descriptor, resume_queue_pair, true},
     Handler{abi::Request::resume_done, Takes::nothing, resume_done, true},
+    Handler{abi::Request::open_segment, Takes::nothing, open_segment},
+    Handler{abi::Request::copy_segment, Takes::nothing, copy_segment},
+    Handler{abi::Request::close_segment, Takes::nothing, close_segment},
+    Handler{abi::Request::segment_status, Takes::nothing, segment_status},
+    Handler{abi::Request::resume_segment, Takes::descriptor, resume_segment, true},
 };
 
 }  // namespace

@@ -71,6 +71,14 @@ struct Call {
 // requests_direct.cpp
 [[nodiscard]] Answer open_direct(Call& call);
 [[nodiscard]] Answer resolve(Call& call);
+// requests_policy.cpp
+[[nodiscard]] Answer explain(Call& call);
+// requests_segments.cpp
+[[nodiscard]] Answer open_segment(Call& call);
+[[nodiscard]] Answer copy_segment(Call& call);
+[[nodiscard]] Answer close_segment(Call& call);
+[[nodiscard]] Answer segment_status(Call& call);
+[[nodiscard]] Answer resume_segment(Call& call);
 // requests_stats.cpp
 [[nodiscard]] Answer stats(Call& call);
 

@@ -67,10 +67,6 @@ Result<abi::Executor> check_executor(std::uint32_t wanted) {
     return fail(ErrorCode::invalid_argument, fmt::format("executor {} is unknown", wanted));
 }
 
-Party party_of(const Partition& partition) {
-    return {partition.name, partition.entrance, partition.user_namespace};
-}
-
 // Who is called, and the listener there; neither what else is attached nor what else is offered.
 Result<std::pair<Partition*, std::uint32_t>> find_service(Fabric& fabric, const Target& target) {
     Partition* partition = fabric.find(target.partition);
@@ -108,6 +104,26 @@ Choice choose(Call& call, const QueuePair& connector, const Partition* peer, abi
     return choose_executor(decision, wishes);
 }
 
+tl::unexpected<Error> deny(Call& call, const Partition& peer, const Target& target,
+                           const Decision& decision) {
+    Fabric& fabric = call.fabric;
+    fabric.count_refusal();
+    const std::string& rule = decision.allowed ? decision.direct_rule : decision.rule;
+    fabric.count_denial(call.partition->name, rule);
+    const std::string& why = decision.allowed ? decision.why_not_direct : decision.why_not;
+    fabric.audit().denied({.event = "connect",
+                           .from = call.partition->name,
+                           .to = peer.name,
+                           .service = target.service,
+                           .executor = decision.allowed ? "direct" : "adapter",
+                           .rule = rule});
+    return fail(
+        ErrorCode::denied,
+        fmt::format("partition {} may not connect to {}/{}{}: rule '{}'{}{}", call.partition->name,
+                    target.partition, target.service, decision.allowed ? " by executor direct" : "",
+                    rule, why.empty() ? "" : ": ", why));
+}
+
 // The first connector that still waits.
 QueuePair* next_waiting(Fabric& fabric, Listener& listener) {
     while (!listener.waiting.empty()) {
@@ -141,7 +157,7 @@ Answer listen(Call& call) {
         return fail(ErrorCode::name_in_use,
                     fmt::format("partition {} listens for '{}' already", partition.name, service));
     }
-    const std::uint32_t most = call.fabric.quota().max_listeners;
+    const std::uint32_t most = partition.terms.quota.max_listeners;
     if (partition.listeners.size() >= most) {
         return fail(ErrorCode::limit_reached,
                     fmt::format("partition {} has {} of at most {} listeners: close some",
@@ -203,12 +219,7 @@ Answer connect(Call& call) {
         fabric.policy().may_connect(party_of(partition), party_of(peer), target.service);
     const bool demands_direct = wanted == abi::Executor::direct;
     if (!decision.allowed || (demands_direct && !decision.direct)) {
-        fabric.count_refusal();
-        return fail(ErrorCode::denied,
-                    fmt::format("partition {} may not connect to {}/{}{}: rule '{}'",
-                                partition.name, target.partition, target.service,
-                                decision.allowed ? " by executor direct" : "",
-                                decision.allowed ? decision.direct_rule : decision.rule));
+        return deny(call, peer, target, decision);
     }
     if (listener.waiting.size() >= listener.backlog) {
         fabric.count_refusal();
@@ -264,6 +275,7 @@ Answer accept(Call& call) {
     const Choice choice = choose(call, *connector, peer, wanted);
     if (choice.executor == abi::Executor::any) {
         // One side insists on what the other, or the policy, does not have.
+        fabric.count_denial(peer != nullptr ? peer->name : std::string(), choice.why);
         connector->phase = QueuePair::Phase::connected;
         fabric.journal_connection(*connector);
         fabric.mover(connector->end->options().mover)
@@ -285,6 +297,8 @@ Answer accept(Call& call) {
         end->executor = choice.executor;
         end->why = choice.why;
     }
+    call.fabric.permit(*connector);
+    call.fabric.permit(*pair);
     // The accepting end's word counts, where a daemon dies between the two.
     fabric.journal_connection(*pair);
     CAUSEWAY_FAULT_POINT("adapter.accept.matched");

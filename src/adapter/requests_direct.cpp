@@ -18,7 +18,8 @@ struct DirectEnds {
 
 Result<DirectEnds> direct_ends(Call& call, std::uint32_t id) {
     CW_TRY_ASSIGN(QueuePair * own, call.fabric.queue_pair_of(*call.partition, id));
-    if (own->executor != abi::Executor::direct || own->phase != QueuePair::Phase::connected) {
+    if (own->executor != abi::Executor::direct || own->phase != QueuePair::Phase::connected ||
+        own->cut) {
         return fail(ErrorCode::denied,
                     fmt::format("queue pair {} is not connected by executor direct: nothing is "
                                 "granted through it",
@@ -87,6 +88,7 @@ Answer resolve(Call& call) {
     }
     RegisteredRegion& region = *found->second;
     if ((region.entry.rights & abi::right::kExportable) == 0) {
+        call.fabric.count_denial(call.partition->name, "region is not exportable");
         return fail(ErrorCode::denied,
                     fmt::format("region {} of partition {} is not exportable: its owner registers "
                                 "it with that right, or connects by executor adapter",

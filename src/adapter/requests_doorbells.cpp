@@ -73,7 +73,7 @@ Result<std::shared_ptr<Doorbell>> open_kind(Call& call, const abi::OpenDoorbellR
             return doorbell;
         }
         case abi::DoorbellKind::completions: {
-            const std::uint32_t most = call.fabric.quota().max_completion_queues;
+            const std::uint32_t most = partition.terms.quota.max_completion_queues;
             if (partition.usage.completion_queues >= most) {
                 return fail(ErrorCode::limit_reached,
                             fmt::format("partition {} has {} of at most {} completion queues: "

@@ -37,13 +37,13 @@ Result<void> check_shape(const abi::QueuePairShape& shape) {
     return {};
 }
 
-Result<void> check_quota(const Fabric& fabric, const Partition& partition, std::uint64_t bytes) {
-    const Quota& quota = fabric.quota();
+Result<void> check_quota(const Partition& partition, std::uint64_t bytes) {
+    const Quota& quota = partition.terms.quota;
     const Usage& usage = partition.usage;
     if (usage.queue_pairs >= quota.max_queue_pairs) {
         return fail(ErrorCode::limit_reached,
                     fmt::format("partition {} has {} of at most {} queue pairs: disconnect some, "
-                                "or start causewayd with a larger --max-queue-pairs",
+                                "or configure a larger quota.max_queue_pairs",
                                 partition.name, usage.queue_pairs, quota.max_queue_pairs));
     }
     if (usage.queue_bytes + bytes > quota.max_queue_bytes) {
@@ -178,7 +178,7 @@ Result<QueuePair> take_back(Call& call, QueuePairCell& cell) {
                     fmt::format("queue pair {} comes before its doorbells", cell.id));
     }
     QueuePair pair = recall(cell);
-    CW_TRY(check_quota(fabric, partition, pair.bytes));
+    CW_TRY(check_quota(partition, pair.bytes));
     EndOptions options;
     options.id = cell.id;
     options.session = partition.session;
@@ -189,7 +189,7 @@ Result<QueuePair> take_back(Call& call, QueuePairCell& cell) {
     options.shape = cell.shape;
     options.patience = {static_cast<abi::Patience>(cell.patience), cell.patience_ns};
     options.regions = partition.table;
-    options.partition_counters = partition.counters;
+    options.weight = partition.weight;
     options.completions = queue->second.doorbell;
     options.events = partition.events;
     options.journal = &cell;
@@ -224,7 +224,7 @@ Answer create_queue_pair(Call& call) {
                                 partition.name, request.completions));
     }
     const std::uint64_t bytes = abi::queue_pair_offsets(request.shape).total;
-    CW_TRY(check_quota(fabric, partition, bytes));
+    CW_TRY(check_quota(partition, bytes));
     CW_TRY_ASSIGN(auto events, events_of(fabric, partition));
     CW_TRY_ASSIGN(auto* cell, fabric.journal().add<QueuePairCell>(partition.session));
     if (const auto room = fabric.take_mappings(1); !room) {
@@ -259,7 +259,7 @@ Answer create_queue_pair(Call& call) {
     options.shape = request.shape;
     options.patience = patience;
     options.regions = partition.table;
-    options.partition_counters = partition.counters;
+    options.weight = partition.weight;
     options.completions = queue->second.doorbell;
     options.events = std::move(events);
 

@@ -13,21 +13,20 @@
 namespace causeway::adapter {
 namespace {
 
-Result<void> check_quota(const Fabric& fabric, const Partition& partition,
-                         const abi::RegisterRequest& request) {
-    const Quota& quota = fabric.quota();
+Result<void> check_quota(const Partition& partition, const abi::RegisterRequest& request) {
+    const Quota& quota = partition.terms.quota;
     const Usage& usage = partition.usage;
     if (usage.regions >= quota.max_regions) {
         return fail(ErrorCode::limit_reached,
                     fmt::format("partition {} has {} of at most {} regions: deregister some, or "
-                                "start causewayd with a larger --max-regions",
+                                "configure a larger quota.max_regions",
                                 partition.name, usage.regions, quota.max_regions));
     }
     if (request.size > quota.max_bytes || usage.bytes > quota.max_bytes - request.size) {
         return fail(ErrorCode::limit_reached,
                     fmt::format("partition {} has {} bytes registered and wants {} more, of at "
-                                "most {}: deregister some, or start causewayd with a larger "
-                                "--max-bytes",
+                                "most {}: deregister some, or configure a larger "
+                                "quota.max_bytes",
                                 partition.name, usage.bytes, request.size, quota.max_bytes));
     }
     return {};
@@ -88,7 +87,7 @@ Result<void> take_part(Call& call, const abi::RegisterRequest& request) {
         call.fabric.drop_pending_region(partition);
     CW_TRY(check_register_request(request));
     CW_TRY(check_order(partition, request));
-    CW_TRY(check_quota(call.fabric, partition, request));
+    CW_TRY(check_quota(partition, request));
     CW_TRY_ASSIGN(RegionFile file, check_region_file(request, call.descriptor));
     return keep_part(call, request, std::move(file));
 }
@@ -311,7 +310,7 @@ Result<void> take_known_part(Call& call, const abi::ResumeRegionRequest& request
         call.fabric.drop_pending_region(partition);
     CW_TRY(check_register_request(as_registered));
     CW_TRY(check_order(partition, as_registered));
-    CW_TRY(check_quota(call.fabric, partition, as_registered));
+    CW_TRY(check_quota(partition, as_registered));
     CW_TRY_ASSIGN(const std::uint64_t inode,
                   expected_inode(*partition.resuming, request.handle, request.part));
     CW_TRY_ASSIGN(RegionFile file, check_region_file(as_registered, call.descriptor));

@@ -5,55 +5,15 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
-#include "adapter/requests.hpp"
+#include "adapter/stats_page.hpp"
 #include "base/names.hpp"
 #include "base/version.hpp"
 #include "platform/clock.hpp"
 
 namespace causeway::adapter {
 namespace {
-
-template<typename Row>
-constexpr std::size_t kMostRows = (abi::kMaxMessage - sizeof(abi::StatsReply)) / sizeof(Row);
-
-void put(std::span<char> field, std::string_view text) {
-    // Names fit; what does not is cut, as it is only shown.
-    (void)store_text(field, text.substr(0, field.size() - 1));
-}
-
-template<typename Row>
-Reply page(const abi::Header& request, const std::vector<Row>& rows, std::uint32_t next) {
-    auto head = control::make_reply<abi::StatsReply>(request);
-    head.header.size = static_cast<std::uint32_t>(sizeof head + rows.size() * sizeof(Row));
-    head.rows = static_cast<std::uint32_t>(rows.size());
-    head.row_size = sizeof(Row);
-    head.next = next;
-    Reply reply = Reply::of(head);
-    const auto bytes = std::as_bytes(std::span(rows));
-    reply.bytes.insert(reply.bytes.end(), bytes.begin(), bytes.end());
-    return reply;
-}
-
-// Walks an ordered container from `cursor` on. `fill(element, row)` says whether there is a row to
-// show; `key(element)` is what a cursor counts.
-template<typename Row, typename Container, typename Key, typename Fill>
-std::uint32_t collect(const Container& container, std::uint32_t cursor, std::vector<Row>& rows,
-                      Key key, Fill fill) {
-    for (auto it = container.lower_bound(cursor); it != container.end(); ++it) {
-        if (rows.size() == kMostRows<Row>)
-            return key(*it);
-        Row row{};
-        if (fill(*it, row))
-            rows.push_back(row);
-    }
-    return 0;
-}
-
-constexpr auto kMapKey = [](const auto& entry) { return entry.first; };
-constexpr auto kSetKey = [](const auto& entry) { return entry; };
 
 Reply adapter_rows(const Call& call) {
     Fabric& fabric = call.fabric;
@@ -99,17 +59,18 @@ void fill_partition(Fabric& fabric, const Partition& partition, abi::PartitionRo
     row.queue_pairs = partition.usage.queue_pairs;
     row.listeners = static_cast<std::uint32_t>(partition.listeners.size());
     row.registered_bytes = partition.usage.bytes;
-    const auto add = [&row](const engine::Counters& counters) {
-        row.operations += counters.operations.load();
-        row.bytes += counters.bytes.load();
-        row.mover_ns += counters.mover_ns.load();
-    };
-    add(*partition.counters);
-    for (const std::uint32_t id : partition.queue_pairs) {
-        if (const QueuePair* pair = fabric.queue_pair(id);
-            pair != nullptr && pair->phase != QueuePair::Phase::closing)
-            add(pair->end->endpoint().counters);
-    }
+    const PartitionTotals totals = fabric.totals_of(partition);
+    row.operations = totals.adapter.operations;
+    row.bytes = totals.adapter.bytes;
+    row.mover_ns = totals.adapter.mover_ns;
+    row.errors = totals.adapter.errors;
+    row.stalls = totals.adapter.stalls;
+    row.stall_ns = totals.adapter.stall_ns;
+    row.claimed_operations = totals.claimed.operations;
+    row.claimed_bytes = totals.claimed.bytes;
+    row.claimed_errors = totals.claimed.errors;
+    row.claimed_stalls = totals.claimed.stalls;
+    row.claimed_stall_ns = totals.claimed.stall_ns;
 }
 
 Reply partition_rows(const Call& call, std::uint32_t cursor) {
@@ -151,6 +112,43 @@ Reply region_rows(const Call& call, std::uint32_t cursor) {
         next = collect(call.fabric.regions(), cursor, rows, kMapKey, fill);
     else if (view.only != nullptr)
         next = collect(view.only->regions, cursor, rows, kMapKey, fill);
+    return page(call.header, rows, next);
+}
+
+// Patterns, as many as there is room for.
+void put_list(std::span<char> field, const std::vector<std::string>& patterns) {
+    constexpr std::string_view kMore = "...";
+    std::string text;
+    for (const std::string& pattern : patterns) {
+        const std::string next = (text.empty() ? "" : ", ") + pattern;
+        if (text.size() + next.size() + 2 + kMore.size() >= field.size()) {
+            text += text.empty() ? kMore : std::string(", ").append(kMore);
+            break;
+        }
+        text += next;
+    }
+    put(field, text);
+}
+
+// Of a named entrance: those that its partition may open, whether or not it is attached.
+Reply segment_rows(const Call& call, std::uint32_t cursor) {
+    std::vector<abi::SegmentRow> rows;
+    const bool all = call.view().all;
+    const auto fill = [&](const auto& entry, abi::SegmentRow& row) {
+        const SegmentRecord& segment = *entry.second;
+        if (!all && config::access_of(segment.terms, call.entrance) == config::SegmentAccess::none)
+            return false;
+        put(row.name, segment.terms.name);
+        put_list(row.readers, segment.terms.readers);
+        put_list(row.writers, segment.terms.writers);
+        row.size = segment.terms.size;
+        const SegmentUse use = call.fabric.use_of(segment);
+        row.open = use.open;
+        row.copies = use.copies;
+        row.state = static_cast<std::uint32_t>(segment.state);
+        return true;
+    };
+    const std::uint32_t next = collect(call.fabric.segments(), cursor, rows, kMapKey, fill);
     return page(call.header, rows, next);
 }
 
@@ -260,11 +258,18 @@ Answer stats(Call& call) {
             return std::nullopt;
         case abi::StatsKind::regions:
             return region_rows(call, request.cursor);
+        case abi::StatsKind::segments:
+            return segment_rows(call, request.cursor);
+        case abi::StatsKind::movers:
+        case abi::StatsKind::denials:
+        case abi::StatsKind::histograms:
+            return figures(call, request);
     }
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("stats of kind {}: known are adapter (0), partitions (1), queue pairs "
-                            "(2) and regions (3)",
-                            request.kind));
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("stats of kind {}: known are adapter (0), partitions (1), queue pairs "
+                    "(2), regions (3), segments (4), movers (5), denials (6) and histograms (7)",
+                    request.kind));
 }
 
 }  // namespace causeway::adapter

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "adapter/configured.hpp"
 #include "platform/clock.hpp"
 
 namespace causeway::adapter {
@@ -20,19 +21,27 @@ constexpr int kLookMs = 100;  // while accepting is paused, or no thread is to b
 }  // namespace
 
 Server::Server(ServerOptions options, Log log, RuntimeDirectory directory)
-    : options_(std::move(options)), log_(std::move(log)), directory_(std::move(directory)) {}
+    : options_(std::move(options)),
+      config_(options_.config),
+      log_(std::move(log)),
+      directory_(std::move(directory)) {
+    if (config_ == nullptr)
+        config_ = std::make_shared<const config::Config>();
+}
 
 Server::~Server() {
+    metrics_.reset();
     // The movers go first: what they still have to say is dropped with the inbox. What that owns
     // may be strangers' files, for whose going nobody waits.
     fabric_.reset();
     SideThreads(1).post([inbox = std::move(inbox_)] {});
 }
 
-Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Log log) {
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Log log, GivenSockets given) {
     CW_TRY_ASSIGN(auto directory, RuntimeDirectory::open(options.runtime_directory));
     std::unique_ptr<Server> server(
         new Server(std::move(options), std::move(log), std::move(directory)));
+    server->given_ = std::move(given);
     CW_TRY(server->set_up());
     return server;
 }
@@ -44,26 +53,52 @@ Result<void> Server::set_up() {
     if (options_.stop_fd >= 0)
         CW_TRY(loop_->add(options_.stop_fd, EPOLLIN, [this](std::uint32_t) { stopping_ = true; }));
     CW_TRY_ASSIGN(auto journal, open_journal());
+    FabricOptions fabric = options_.fabric;
+    if (options_.config != nullptr) {
+        fabric.quota = usual_quota(*config_, options_.fabric.quota);
+        fabric.terms = terms_of(*config_, options_.fabric.quota);
+        fabric.segments = segments_of(*config_);
+    }
     CW_TRY_ASSIGN(
         fabric_,
         Fabric::start(
-            options_.fabric, log_, inbox_, std::make_unique<DefaultPolicy>(), std::move(journal),
+            std::move(fabric), log_, inbox_, make_policy(config_), std::move(journal),
             {.evict = [this](std::uint32_t id, const std::string& why) { end_session(id, why); },
              .close_aside =
                  [this](const std::string& entrance, platform::UniqueFd fd) {
                      close_left_behind(entrance, std::move(fd));
                  }}));
     last_session_ = fabric_->journal().numbers().last_session;
+    CW_TRY(fabric_->audit().open(config_->adapter.audit_log));
+    if (options_.reload_fd >= 0) {
+        CW_TRY(
+            loop_->add(options_.reload_fd, EPOLLIN, [this](std::uint32_t) { reload_on_signal(); }));
+    }
     for (const std::string& name : options_.entrances) {
         CW_TRY(check_entrance_name(name));
         if (!reserved_names_.insert(name).second) {
             return fail(ErrorCode::invalid_argument,
                         fmt::format("entrance '{}' is given twice", name));
         }
+    }
+    reserved_names_ = wanted_entrances();
+    for (const std::string& name : reserved_names_) {
         CW_TRY_ASSIGN(const std::string path, directory_.make_entrance(name));
         CW_TRY(open_door(name, path));
     }
-    return open_door("", directory_.open_socket_path());
+    CW_TRY(open_door("", directory_.open_socket_path()));
+    CW_TRY(given_.check_all_taken(directory_.path()));
+    return open_metrics();
+}
+
+Result<void> Server::open_metrics() {
+    if (options_.metrics.empty())
+        return {};
+    CW_TRY_ASSIGN(metrics_,
+                  MetricsServer::start(
+                      options_.metrics, inbox_, [this] { return take_snapshot(*fabric_); }, log_));
+    fabric_->count_files(static_cast<std::int64_t>(MetricsServer::kMostFiles));
+    return {};
 }
 
 // Without patience for those that come back there is nothing to write down for them.
@@ -82,7 +117,11 @@ Result<std::unique_ptr<Journal>> Server::open_journal() {
 
 Result<void> Server::open_door(const std::string& name, const std::string& path) {
     auto door = std::make_shared<Door>();
-    CW_TRY_ASSIGN(door->entrance, Entrance::open(name, path));
+    if (platform::UniqueFd listener = given_.take(path)) {
+        door->entrance = Entrance::on(std::move(listener), name, path);
+    } else {
+        CW_TRY_ASSIGN(door->entrance, Entrance::open(name, path));
+    }
     CW_TRY_ASSIGN(door->watch, loop_->add(door->entrance->listener(), EPOLLIN,
                                           [this, door](std::uint32_t) { accept_some(door); }));
     log_->info("entrance {}: {}", door->entrance->label(), path);
@@ -100,6 +139,10 @@ Result<void> Server::run() {
 
 void Server::stop() {
     inbox_->post([this] { stopping_ = true; });
+}
+
+void Server::post(std::function<void(Fabric&)> change) {
+    inbox_->post([this, change = std::move(change)] { change(*fabric_); });
 }
 
 int Server::next_timeout_ms() const {

@@ -31,7 +31,9 @@
 #include "adapter/entrance.hpp"
 #include "adapter/event_loop.hpp"
 #include "adapter/fabric.hpp"
+#include "adapter/given_sockets.hpp"
 #include "adapter/log.hpp"
+#include "adapter/metrics_server.hpp"
 #include "adapter/reply.hpp"
 #include "adapter/requests.hpp"
 #include "adapter/runtime_directory.hpp"
@@ -42,17 +44,26 @@ namespace causeway::adapter {
 
 struct ServerOptions {
     std::string runtime_directory;
-    std::vector<std::string> entrances;  // named ones; the open one is always there
+    std::vector<std::string> entrances;  // named ones beside the configured; the open one is there
     FabricOptions fabric;
-    int stop_fd = -1;  // run() returns once this is readable; borrowed
+    // Partitions with their entrances and identities, what they are given, and the policy. None:
+    // nothing is configured.
+    std::shared_ptr<const config::Config> config;
+    // Reads the configuration again; called on the worker. Empty: there is nothing to read.
+    std::function<config::Loaded()> reload;
+    int reload_fd = -1;  // a signalfd: reload whenever it is readable; borrowed
+    int stop_fd = -1;    // run() returns once this is readable; borrowed
     std::uint64_t attach_patience_ns = 5'000'000'000;
     std::uint32_t max_unattached = 64;  // connections per entrance that have not attached yet
     std::uint32_t max_observers = 16;   // per entrance
+    std::string metrics;  // "ADDRESS:PORT" of the endpoint for Prometheus; empty: none
 };
 
 class Server {
 public:
-    [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerOptions options, Log log);
+    // `given`: sockets of entrances that listen already.
+    [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerOptions options, Log log,
+                                                               GivenSockets given = {});
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -61,13 +72,21 @@ public:
     // Errors: timed_out, if they do not: the process should then exit without further ado.
     [[nodiscard]] Result<void> run();
     void stop();
+    // Runs `change` on the control thread, between two requests; never, where that has ended. From
+    // any thread.
+    void post(std::function<void(Fabric&)> change);
 
     [[nodiscard]] const std::string& runtime_directory() const { return directory_.path(); }
+    // On which metrics are given out; 0: they are not.
+    [[nodiscard]] std::uint16_t metrics_port() const {
+        return metrics_ != nullptr ? metrics_->port() : std::uint16_t{0};
+    }
 
 private:
     Server(ServerOptions options, Log log, RuntimeDirectory directory);
     [[nodiscard]] Result<std::unique_ptr<Journal>> open_journal();
     [[nodiscard]] Result<void> set_up();
+    [[nodiscard]] Result<void> open_metrics();
     [[nodiscard]] Result<void> open_door(const std::string& name, const std::string& path);
     [[nodiscard]] int next_timeout_ms() const;
     void tick();
@@ -99,13 +118,27 @@ private:
     void do_aside(const std::shared_ptr<Door>& door, std::function<std::function<void()>()> work);
     [[nodiscard]] LateReply answer_later(Session& session, const abi::Header& header);
     void end_session(std::uint32_t id, const std::string& why);
-    void complain(Session& session, const std::string& text);
+    void complain(Session& session, const abi::Header& header, const Error& error);
+
+    // server_configure.cpp
+    [[nodiscard]] Result<void> check_identity(const Session& session,
+                                              const abi::AttachRequest& request) const;
+    void set_configuration(std::shared_ptr<const config::Config> config);
+    [[nodiscard]] Answer reload(Session& session, const Call& call);
+    void reload_on_signal();
+    [[nodiscard]] Result<std::string> apply(config::Loaded loaded, std::uint32_t& cut);
+    void open_new_doors(std::vector<std::string>& said);
+    void close_old_doors();
+    void evict_strangers();
+    [[nodiscard]] std::set<std::string> wanted_entrances() const;
 
     // server_attach.cpp
     [[nodiscard]] Answer attach(Session& session, const Call& call);
     [[nodiscard]] Result<Reply> attach_resumed(Session& session, const abi::Header& header,
                                                const abi::AttachRequest& request);
     [[nodiscard]] Result<void> renumber(Session& session, std::uint32_t id);
+    void note_denied(const Session& session, const std::string& wanted, const char* rule,
+                     const Error& error);
     [[nodiscard]] Result<Reply> attach_observer(Session& session, const abi::Header& header);
     [[nodiscard]] Answer attach_as(Session& session, const abi::Header& header,
                                    const std::string& name);
@@ -119,10 +152,13 @@ private:
     [[nodiscard]] bool has_gone(const Session& session) const;
 
     const ServerOptions options_;
+    std::shared_ptr<const config::Config> config_;
+    bool reloading_ = false;
     Log log_;
     RuntimeDirectory directory_;
     std::shared_ptr<Inbox> inbox_;
     std::unique_ptr<EventLoop> loop_;
+    GivenSockets given_;
     std::set<std::string> reserved_names_;
     std::vector<std::shared_ptr<Door>> doors_;
     std::map<std::uint32_t, std::unique_ptr<Session>> sessions_;
@@ -135,7 +171,8 @@ private:
     bool pause_was_logged_ = false;
     RateLimit pauses_{5, 10'000'000'000};
     std::array<std::byte, abi::kMaxMessage> buffer_{};
-    std::unique_ptr<Fabric> fabric_;  // last: its threads' results come back to all of the above
+    std::unique_ptr<Fabric> fabric_;          // its threads' results come back to all of the above
+    std::unique_ptr<MetricsServer> metrics_;  // last: what it asks the fabric is dropped with it
 };
 
 }  // namespace causeway::adapter

@@ -104,8 +104,10 @@ void Server::drop_oldest_unattached(Door& door) {
     const std::uint32_t id = door.unattached.front();
     fabric_->count_refusal();
     if (door.complaints.allow(platform::monotonic_ns())) {
-        log_->warn("entrance {}: {} connections have not attached; the oldest is dropped",
-                   door.entrance->label(), door.unattached.size());
+        log_event(
+            log_, spdlog::level::warn, "not_attached", {{"entrance", door.entrance->label()}},
+            fmt::format("entrance {}: {} connections have not attached; the oldest is dropped",
+                        door.entrance->label(), door.unattached.size()));
     }
     end_session(id, "");
 }
@@ -119,9 +121,12 @@ void Server::drop_late_attachers(std::uint64_t now_ns) {
                 break;
             fabric_->count_refusal();
             if (door->complaints.allow(now_ns)) {
-                log_->warn("entrance {}: a connection of pid {} did not attach within {} ms",
-                           door->entrance->label(), session.credentials.pid,
-                           options_.attach_patience_ns / 1'000'000);
+                log_event(log_, spdlog::level::warn, "not_attached",
+                          {{"entrance", door->entrance->label()}},
+                          fmt::format("entrance {}: a connection of pid {} did not attach within "
+                                      "{} ms",
+                                      door->entrance->label(), session.credentials.pid,
+                                      options_.attach_patience_ns / 1'000'000));
             }
             end_session(id, "");
         }
@@ -135,7 +140,8 @@ void Server::pause_accepting(const std::string& why) {
     if (!accepting_paused_) {
         pause_was_logged_ = pauses_.allow(now);
         if (pause_was_logged_)
-            log_->warn("accepting pauses: {}", why);
+            log_event(log_, spdlog::level::warn, "accepting_paused", {{"reason", why}},
+                      fmt::format("accepting pauses: {}", why));
     }
     accepting_paused_ = true;
     paused_until_ns_ = now + kPauseNs;
@@ -145,7 +151,7 @@ void Server::pause_accepting(const std::string& why) {
 
 void Server::resume_accepting() {
     if (pause_was_logged_)
-        log_->info("accepting goes on");
+        log_event(log_, spdlog::level::info, "accepting_resumed", {}, "accepting goes on");
     accepting_paused_ = false;
     for (const auto& door : doors_)
         listen_again(*door);

@@ -89,10 +89,13 @@ Answer Server::attach(Session& session, const Call& call) {
     CW_TRY(check_version(message));
     CW_TRY(check_flags(message));
     CW_TRY_ASSIGN(const std::string wanted, requested_name(message));
-    if (const auto admitted = session.door->entrance->admit(session.credentials); !admitted) {
-        fabric_->count_refusal();
+    if (const auto admitted = check_identity(session, message); !admitted) {
+        note_denied(session, wanted,
+                    session.door->entrance->is_open() ? "open entrance" : "identity",
+                    admitted.error());
         return tl::unexpected(admitted.error());
     }
+    std::copy_n(message.secret, sizeof message.secret, session.secret.begin());
     if ((message.flags & abi::attach_flag::kObserver) != 0) {
         if (!wanted.empty()) {
             return fail(ErrorCode::invalid_argument,
@@ -110,10 +113,26 @@ Answer Server::attach(Session& session, const Call& call) {
     session.returns = (message.features & abi::feature::kReturns) != 0;
     const auto name = session.door->entrance->name_for(wanted, reserved_names_);
     if (!name) {
-        fabric_->count_refusal();
+        note_denied(session, wanted,
+                    session.door->entrance->is_open() ? "reserved name" : "named entrance",
+                    name.error());
         return tl::unexpected(name.error());
     }
     return attach_as(session, call.header, *name);
+}
+
+void Server::note_denied(const Session& session, const std::string& wanted, const char* rule,
+                         const Error& error) {
+    fabric_->count_refusal();
+    if (error.code != ErrorCode::denied)
+        return;
+    fabric_->count_denial(session.door->entrance->name(), rule);
+    fabric_->audit().denied({.event = "attach",
+                             .from = wanted,
+                             .entrance = session.door->entrance->label(),
+                             .text = error.text,
+                             .pid = session.credentials.pid,
+                             .uid = session.credentials.uid});
 }
 
 Result<Reply> Server::attach_observer(Session& session, const abi::Header& header) {
@@ -194,10 +213,17 @@ Result<Reply> Server::attach_partition(Session& session, const abi::Header& head
     partition->user_namespace = user_namespace_of(session);
     session.name = name;
     settle(session, Session::State::partition);
+    fabric_->audit().allowed({.event = "attach",
+                              .from = name,
+                              .entrance = session.door->entrance->label(),
+                              .pid = session.credentials.pid,
+                              .uid = session.credentials.uid});
     if (session.door->complaints.allow(platform::monotonic_ns())) {
-        log_->info("{}: attached by entrance {} (pid {}, uid {})", session.label(),
-                   session.door->entrance->label(), session.credentials.pid,
-                   session.credentials.uid);
+        log_event(log_, spdlog::level::info, "attached",
+                  {{"partition", session.name}, {"entrance", session.door->entrance->label()}},
+                  fmt::format("{}: attached by entrance {} (pid {}, uid {})", session.label(),
+                              session.door->entrance->label(), session.credentials.pid,
+                              session.credentials.uid));
     }
     return attach_reply(session, header, name);
 }
@@ -222,9 +248,11 @@ Result<Reply> Server::attach_resumed(Session& session, const abi::Header& header
         return tl::unexpected(renumbered.error());
     }
     if (session.door->complaints.allow(platform::monotonic_ns())) {
-        log_->info("{}: is back by entrance {} (pid {}, uid {})", session.label(),
-                   session.door->entrance->label(), session.credentials.pid,
-                   session.credentials.uid);
+        log_event(log_, spdlog::level::info, "resumed",
+                  {{"partition", session.name}, {"entrance", session.door->entrance->label()}},
+                  fmt::format("{}: is back by entrance {} (pid {}, uid {})", session.label(),
+                              session.door->entrance->label(), session.credentials.pid,
+                              session.credentials.uid));
     }
     return attach_reply(session, header, partition.name);
 }
@@ -253,9 +281,10 @@ Result<Reply> Server::attach_reply(const Session& session, const abi::Header& he
     reply.minor = abi::kMinor;
     reply.session = session.id;
     reply.movers = fabric_->mover_count();
-    reply.max_bytes = fabric_->quota().max_bytes;
-    reply.max_regions = fabric_->quota().max_regions;
-    reply.max_queue_pairs = fabric_->quota().max_queue_pairs;
+    const Quota quota = fabric_->terms_of(name).quota;
+    reply.max_bytes = quota.max_bytes;
+    reply.max_regions = quota.max_regions;
+    reply.max_queue_pairs = quota.max_queue_pairs;
     CW_TRY(store_text(reply.name, name));
     CW_TRY(store_text(reply.adapter_version, kVersion));
     if (const Partition* partition = fabric_->find(session.id);

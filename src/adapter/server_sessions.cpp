@@ -106,6 +106,8 @@ void Server::serve(Session& session, control::IncomingRequest request) {
         answer(session, header, tl::unexpected(std::move(*request.fault)));
     } else if (session.state == Session::State::unattached) {
         answer(session, header, attach(session, call));
+    } else if (static_cast<abi::Request>(header.type) == abi::Request::reload && !call.descriptor) {
+        answer(session, header, reload(session, call));
     } else {
         answer(session, header, handle(call));
     }
@@ -134,9 +136,13 @@ void Server::close_stray(std::uint32_t id, const std::shared_ptr<Door>& door,
 
 // Of a partition that may be gone; its entrance stays.
 void Server::close_left_behind(const std::string& entrance, platform::UniqueFd fd) {
-    const auto door = std::find_if(doors_.begin(), doors_.end(), [&](const auto& each) {
-        return each->entrance->name() == entrance;
-    });
+    const auto of = [&](const std::string& name) {
+        return std::find_if(doors_.begin(), doors_.end(),
+                            [&](const auto& each) { return each->entrance->name() == name; });
+    };
+    auto door = of(entrance);
+    if (door == doors_.end())
+        door = of("");  // it is not configured any more; the open one always is
     CW_ASSERT(door != doors_.end());
     close_stray(kNoSession, *door, std::move(fd));
 }
@@ -173,8 +179,7 @@ void Server::answer(Session& session, const abi::Header& header, Answer answer) 
 
 void Server::send(Session& session, const abi::Header& header, Result<Reply> reply) {
     if (!reply && reply.error().code != ErrorCode::again) {
-        complain(session, fmt::format("{} refused: {}: {}", control::request_name(header.type),
-                                      error_name(reply.error().code), reply.error().text));
+        complain(session, header, reply.error());
     }
     const Result<void> sent =
         reply ? control::send_reply(session.socket->get(), reply->bytes, reply->descriptor.get())
@@ -207,11 +212,22 @@ LateReply Server::answer_later(Session& session, const abi::Header& header) {
     };
 }
 
-void Server::complain(Session& session, const std::string& text) {
+void Server::complain(Session& session, const abi::Header& header, const Error& error) {
+    const bool denied = error.code == ErrorCode::denied;
+    const std::string rule = denied ? fabric_->take_denied_rule() : std::string();
     // No session takes more than its share, and who comes again and again no more than that.
     const std::uint64_t now = platform::monotonic_ns();
-    if (session.complaints.allow(now) && session.door->refusals.allow(now))
-        log_->info("{}: {}", session.label(), text);
+    if (!session.complaints.allow(now) || !session.door->refusals.allow(now))
+        return;
+    const std::string request = control::request_name(header.type);
+    log_event(log_, spdlog::level::info, denied ? "denied" : "refused",
+              {{"partition", session.name},
+               {"entrance", session.door->entrance->label()},
+               {"request", request},
+               {"error", error_name(error.code)},
+               {"rule", rule}},
+              fmt::format("{}: {} refused: {}: {}", session.label(), request,
+                          error_name(error.code), error.text));
 }
 
 void Server::end_session(std::uint32_t id, const std::string& why) {
@@ -229,7 +245,11 @@ void Server::end_session(std::uint32_t id, const std::string& why) {
         const std::string more =
             held_back == 0 ? "" : fmt::format("; {} complaints were not logged", held_back);
         if (session->door->complaints.allow(platform::monotonic_ns()))
-            log_->info("{}: left: {}{}", session->label(), why, more);
+            log_event(log_, spdlog::level::info, "left",
+                      {{"partition", session->name},
+                       {"entrance", session->door->entrance->label()},
+                       {"reason", why}},
+                      fmt::format("{}: left: {}{}", session->label(), why, more));
     } else if (session->state == Session::State::observer) {
         session->door->observers.erase(id);
     } else {

@@ -2,6 +2,8 @@
 // what has come in there. Records of the server (server.hpp), on the control thread.
 #pragma once
 
+#include <array>
+#include <causeway/abi/control.hpp>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -49,6 +51,7 @@ struct Session {
     platform::Credentials credentials{};
     State state = State::unattached;
     std::string name;
+    std::array<std::uint8_t, abi::kSecretSize> secret{};  // as it was brought
     std::uint64_t accepted_ns = 0;
     RateLimit complaints{5, 1'000'000'000};
 

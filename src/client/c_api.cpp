@@ -7,6 +7,7 @@
 #include "client/c_api.hpp"
 #include "client/copies.hpp"
 #include "client/stats.hpp"
+#include "platform/files.hpp"
 
 using namespace causeway;                // NOLINT(google-build-using-namespace)
 using namespace causeway::client;        // NOLINT(google-build-using-namespace)
@@ -221,6 +222,18 @@ int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns) {
 void cw_listener_close(cw_listener* listener) { delete listener; }
 
 // ---- stats
+
+int cw_reload(const char* socket, void (*line)(const char* text, void* user), void* user) {
+    if (line == nullptr)
+        return missing("no function for the lines given (NULL)");
+    return guarded([&]() -> Result<void> {
+        CW_TRY_ASSIGN(const std::string text, reload_configuration(text_of(socket)));
+        std::string_view rest = text;
+        while (!rest.empty())
+            line(std::string(platform::next_token(rest, '\n')).c_str(), user);
+        return {};
+    });
+}
 
 int cw_stats(const char* socket, uint32_t kind,
              void (*row)(const void* data, size_t size, void* user), void* user) {

@@ -21,6 +21,7 @@
 #include "client/partition.hpp"
 #include "client/queue_pair.hpp"
 #include "client/region.hpp"
+#include "client/segment.hpp"
 
 struct cw_partition {
     std::shared_ptr<causeway::client::Partition> shared;
@@ -30,6 +31,10 @@ struct cw_completion_queue {
 };
 struct cw_region final : causeway::client::Region {
     explicit cw_region(causeway::client::Region&& region) noexcept : Region(std::move(region)) {}
+};
+struct cw_segment final : causeway::client::Segment {
+    explicit cw_segment(causeway::client::Segment&& segment) noexcept
+        : Segment(std::move(segment)) {}
 };
 struct cw_queue_pair final : causeway::client::QueuePair {
     using QueuePair::QueuePair;

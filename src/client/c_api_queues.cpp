@@ -197,6 +197,20 @@ int cw_queue_pair_state_of(const cw_queue_pair* pair) {
     return static_cast<int>(pair->state());
 }
 
+int cw_queue_pair_explain(cw_queue_pair* pair, uint32_t opcode, char* text, size_t size) {
+    if (pair == nullptr)
+        return missing(kNoPair);
+    if (text == nullptr || size == 0)
+        return missing("no room for the text given (NULL, or 0 bytes)");
+    if (!pair->here())
+        return forked();
+    return guarded([&]() -> Result<void> {
+        CW_TRY_ASSIGN(const std::string why, pair->explain(opcode));
+        text[why.copy(text, size - 1)] = '\0';
+        return {};
+    });
+}
+
 const char* cw_queue_pair_peer(const cw_queue_pair* pair) {
     return pair != nullptr ? pair->peer() : "";
 }

@@ -105,15 +105,46 @@ void EventWaiter::leave() noexcept {
     renew_ticket();
 }
 
+// A thread that reads at the moment sees the byte itself, and raises unseen_ again.
+EventWaiter::Drained EventWaiter::take_turn() noexcept {
+    if (reading_.exchange(1, std::memory_order_acquire) != 0)
+        return Drained::nothing;
+    const Drained drained = drain();
+    leave();
+    return drained;
+}
+
 EventWaiter::Processed EventWaiter::process() noexcept {
     eventfd_t count = 0;
     (void)::eventfd_read(unseen_.get(), &count);
-    // A thread that reads at the moment sees the byte itself, and raises unseen_ again.
-    if (reading_.exchange(1, std::memory_order_acquire) != 0)
-        return Processed::well;
-    const Drained drained = drain();
-    leave();
+    const Drained drained = take_turn();
+    if (count != 0 || drained != Drained::nothing)
+        tell_subscribers();
     return drained == Drained::adapter_gone ? Processed::adapter_gone : Processed::well;
+}
+
+EventWaiter::Processed EventWaiter::look() noexcept {
+    const Drained drained = take_turn();
+    if (drained != Drained::nothing)
+        (void)::eventfd_write(unseen_.get(), 1);
+    return drained == Drained::adapter_gone ? Processed::adapter_gone : Processed::well;
+}
+
+Result<void> EventWaiter::subscribe(int file) {
+    const std::lock_guard lock(subscribers_lock_);
+    subscribers_.push_back(file);
+    return {};
+}
+
+void EventWaiter::unsubscribe(int file) noexcept {
+    const std::lock_guard lock(subscribers_lock_);
+    std::erase(subscribers_, file);
+}
+
+void EventWaiter::tell_subscribers() noexcept {
+    const std::lock_guard lock(subscribers_lock_);
+    for (const int file : subscribers_)
+        (void)::eventfd_write(file, 1);
 }
 
 Result<void> EventWaiter::also_watch(int file) { return watch(epoll_.get(), file); }

@@ -17,6 +17,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <vector>
 
 #include "base/result.hpp"
 #include "platform/fd.hpp"
@@ -47,6 +49,15 @@ public:
     [[nodiscard]] int event_fd() const noexcept { return epoll_.get(); }
     enum class Processed { well, adapter_gone };
     Processed process() noexcept;
+    // Takes what has come on behalf of somebody in this process who is not the application's loop:
+    // it still shows at event_fd().
+    Processed look() noexcept;
+    // Has the adapter rung since anybody looked? Costs a load.
+    [[nodiscard]] bool rung() const noexcept { return bell_.rung(); }
+    // `file`, an eventfd of somebody who waits at event_fd() too, and edge-triggered: it is written
+    // to when process() takes away what showed there.
+    [[nodiscard]] Result<void> subscribe(int file);
+    void unsubscribe(int file) noexcept;
     // event_fd() is readable also while `file` is.
     [[nodiscard]] Result<void> also_watch(int file);
     // Makes everybody look again: the threads that wait, and the application's loop.
@@ -60,6 +71,8 @@ public:
 private:
     enum class Drained { nothing, some, adapter_gone };
     [[nodiscard]] Drained drain() noexcept;
+    [[nodiscard]] Drained take_turn() noexcept;
+    void tell_subscribers() noexcept;
     void leave() noexcept;
     void renew_ticket() noexcept;
 
@@ -72,6 +85,8 @@ private:
     std::atomic<std::uint32_t> ticket_{0};
     std::atomic<std::uint32_t> reading_{0};
     std::atomic<bool> stopped_{false};
+    std::mutex subscribers_lock_;
+    std::vector<int> subscribers_;  // guarded by subscribers_lock_
 };
 
 }  // namespace causeway::client

@@ -39,6 +39,9 @@ void Holdings::drop(Kind kind, std::uint32_t id) noexcept {
         case Kind::queue_pair:
             std::erase_if(queue_pairs_, [&](const auto& held) { return held.id == id; });
             break;
+        case Kind::segment:
+            std::erase_if(segments_, [&](const auto& held) { return held.id == id; });
+            break;
         case Kind::listener:
             break;  // the adapter's journal has all there is to one
     }
@@ -60,6 +63,12 @@ const HeldQueuePair* Holdings::queue_pair(std::uint32_t id) const noexcept {
     const auto found = std::find_if(queue_pairs_.begin(), queue_pairs_.end(),
                                     [&](const auto& held) { return held.id == id; });
     return found == queue_pairs_.end() ? nullptr : &*found;
+}
+
+const HeldSegment* Holdings::segment(std::uint32_t id) const noexcept {
+    const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                    [&](const auto& held) { return held.id == id; });
+    return found == segments_.end() ? nullptr : &*found;
 }
 
 Result<void> Holdings::watch(std::uint32_t id, int set, bool alive) noexcept {
@@ -107,6 +116,8 @@ void Holdings::abandon() noexcept {
         (void)held.fresh.release();
     }
     for (HeldQueuePair& held : queue_pairs_)
+        (void)held.memory.release();
+    for (HeldSegment& held : segments_)
         (void)held.memory.release();
 }
 

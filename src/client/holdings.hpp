@@ -2,8 +2,8 @@
 // next adapter that these things are its own.
 //
 // Threading: the owner locks.
-// Ownership: owns the files of doorbells and queue pairs; borrows wake-up sockets and epoll sets,
-// and the files of regions, whose memory keeps them.
+// Ownership: owns the files of doorbells, queue pairs and segments; borrows wake-up sockets and
+// epoll sets, and the files of regions, whose memory keeps them.
 //
 // Invariants:
 //  1. What is in here is known to the adapter, and is not being given back to it.
@@ -19,7 +19,7 @@
 
 namespace causeway::client {
 
-enum class Kind : std::uint8_t { doorbell, region, queue_pair, listener };
+enum class Kind : std::uint8_t { doorbell, region, queue_pair, listener, segment };
 
 struct HeldDoorbell {
     std::uint32_t id = 0;
@@ -41,17 +41,25 @@ struct HeldQueuePair {
     platform::UniqueFd memory;
 };
 
+struct HeldSegment {
+    std::uint32_t id = 0;  // of the opening
+    platform::UniqueFd memory;
+};
+
 class Holdings {
 public:
     void keep(HeldDoorbell doorbell) { doorbells_.push_back(std::move(doorbell)); }
     void keep(HeldRegion region) { regions_.push_back(std::move(region)); }
     void keep(HeldQueuePair pair) { queue_pairs_.push_back(std::move(pair)); }
+    void keep(HeldSegment segment) { segments_.push_back(std::move(segment)); }
     // No-op for what is not in here.
     void drop(Kind kind, std::uint32_t id) noexcept;
 
     [[nodiscard]] HeldDoorbell* doorbell(std::uint32_t id) noexcept;
     [[nodiscard]] const HeldRegion* region(std::uint32_t handle) const noexcept;
     [[nodiscard]] const HeldQueuePair* queue_pair(std::uint32_t id) const noexcept;
+    [[nodiscard]] const HeldSegment* segment(std::uint32_t id) const noexcept;
+    [[nodiscard]] const std::vector<HeldSegment>& segments() const noexcept { return segments_; }
     [[nodiscard]] const std::vector<HeldDoorbell>& doorbells() const noexcept { return doorbells_; }
     [[nodiscard]] const std::vector<HeldRegion>& regions() const noexcept { return regions_; }
     [[nodiscard]] const std::vector<HeldQueuePair>& queue_pairs() const noexcept {
@@ -74,6 +82,7 @@ private:
     std::vector<HeldDoorbell> doorbells_;
     std::vector<HeldRegion> regions_;
     std::vector<HeldQueuePair> queue_pairs_;
+    std::vector<HeldSegment> segments_;
 };
 
 // Adds a wake-up socket to an epoll set, unless it is in there.

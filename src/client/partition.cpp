@@ -7,6 +7,7 @@
 
 #include "base/names.hpp"
 #include "client/quietly.hpp"
+#include "client/secret.hpp"
 #include "platform/memfd.hpp"
 
 namespace causeway::client {
@@ -107,6 +108,7 @@ Partition::~Partition() {
 Result<void> Partition::introduce(const std::string& name, std::uint64_t patience_ns) {
     CW_TRY(attachment_.open());
     auto request = control::make<abi::AttachRequest>(abi::Request::attach);
+    CW_TRY(bring_secret(request));
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
     request.features = patience_ns != 0 ? abi::feature::kReturns : 0;
@@ -170,6 +172,13 @@ EventWaiter::Waited Partition::await_event(std::uint32_t ticket, std::uint64_t l
 void Partition::process_events() noexcept {
     const Moment moment = attachment_.now();
     if (events_.process() == EventWaiter::Processed::adapter_gone)
+        attachment_.note_lost(moment);
+    attachment_.drive();
+}
+
+void Partition::look_at_events() noexcept {
+    const Moment moment = attachment_.now();
+    if (events_.look() == EventWaiter::Processed::adapter_gone)
         attachment_.note_lost(moment);
     attachment_.drive();
 }

@@ -120,6 +120,12 @@ public:
                                                   std::uint64_t limit_ns) noexcept;
     [[nodiscard]] int event_fd() const noexcept { return events_.event_fd(); }
     void process_events() noexcept;
+    // As process_events(), but the application's loop still sees them at event_fd().
+    void look_at_events() noexcept;
+    [[nodiscard]] bool events_rung() const noexcept { return events_.rung(); }
+    // See EventWaiter::subscribe.
+    [[nodiscard]] Result<void> subscribe_to_events(int file) { return events_.subscribe(file); }
+    void unsubscribe_from_events(int file) noexcept { events_.unsubscribe(file); }
 
     [[nodiscard]] Result<OpenedDoorbell> open_doorbell(abi::DoorbellKind kind, std::uint32_t index);
     void close_doorbell(std::uint32_t id) noexcept;

@@ -89,6 +89,8 @@ public:
     [[nodiscard]] Result<void> accept_from(std::uint32_t listener);
     [[nodiscard]] abi::QueuePairState state() const noexcept;
     [[nodiscard]] ErrorCode reason() const noexcept;  // of refused and closed
+    // What the adapter's policy says of such descriptors (abi::Opcode) toward the peer.
+    [[nodiscard]] Result<std::string> explain(std::uint32_t opcode);
     [[nodiscard]] const char* peer() const noexcept { return peer_.c_str(); }
     [[nodiscard]] const char* executor() const noexcept;
 

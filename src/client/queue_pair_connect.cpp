@@ -217,4 +217,13 @@ void QueuePair::settle_late() noexcept {
     }
 }
 
+Result<std::string> QueuePair::explain(std::uint32_t opcode) {
+    auto request = control::make<abi::ExplainRequest>(abi::Request::explain);
+    request.queue_pair = created_.queue_pair;
+    request.opcode = opcode;
+    CW_TRY_ASSIGN(const auto reply, partition_->call<abi::ExplainReply>(request));
+    CW_TRY_ASSIGN(const std::string_view text, load_text(reply.text));
+    return std::string(text);
+}
+
 }  // namespace causeway::client

@@ -1,9 +1,12 @@
 #include "client/resumption.hpp"
 
+#include <causeway/abi/segment.hpp>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/names.hpp"
+#include "client/secret.hpp"
 
 namespace causeway::client {
 namespace {
@@ -37,6 +40,8 @@ Resumption::Resumption(control::Channel channel, const Identity& identity, Holdi
     }
     for (const HeldQueuePair& held : holdings.queue_pairs())
         plan_.push_back({Request::resume_queue_pair, held.id, 0});
+    for (const HeldSegment& held : holdings.segments())
+        plan_.push_back({Request::resume_segment, held.id, 0});
     plan_.push_back({Request::resume_done, 0, 0});
     for (const std::uint32_t listener : ended)
         end(Kind::listener, listener);
@@ -78,6 +83,9 @@ void Resumption::end(Kind kind, std::uint32_t id, std::uint32_t generation) {
         case Kind::listener:
             plan_.push_back({Request::close_listener, id, 0});
             break;
+        case Kind::segment:
+            plan_.push_back({Request::close_segment, id, 0});
+            break;
     }
 }
 
@@ -88,9 +96,10 @@ Resumption::Outcome Resumption::failed(Error error) {
 }
 
 bool Resumption::knows(Kind kind, std::uint32_t id) const noexcept {
-    const Request request = kind == Kind::doorbell ? Request::resume_doorbell
-                            : kind == Kind::region ? Request::resume_region
-                                                   : Request::resume_queue_pair;
+    const Request request = kind == Kind::doorbell  ? Request::resume_doorbell
+                            : kind == Kind::region  ? Request::resume_region
+                            : kind == Kind::segment ? Request::resume_segment
+                                                    : Request::resume_queue_pair;
     const std::size_t seen = std::min(plan_.size(), turn_ + (asked_ ? 1 : 0));
     return std::any_of(plan_.begin(), plan_.begin() + static_cast<std::ptrdiff_t>(seen),
                        [&](const Turn& t) { return t.request == request && t.id == id; });
@@ -130,6 +139,15 @@ Result<Resumption::Asked> Resumption::ask(const Turn& turn) {
             CW_TRY(channel_.ask(request, held->memory.get()));
             return Asked::yes;
         }
+        case Request::resume_segment: {
+            const HeldSegment* held = holdings_.segment(turn.id);
+            if (held == nullptr)
+                return Asked::passed_over;
+            auto request = control::make<abi::SegmentRequest>(turn.request);
+            request.segment = turn.id;
+            CW_TRY(channel_.ask(request, held->memory.get()));
+            return Asked::yes;
+        }
         case Request::resume_done:
             CW_TRY(channel_.ask(control::make<abi::ResumeDoneRequest>(turn.request)));
             return Asked::yes;
@@ -152,6 +170,11 @@ Result<void> Resumption::ask_end(const Turn& turn) {
             request.generation = turn.part;
             return channel_.ask(request);
         }
+        case Request::close_segment: {
+            auto request = control::make<abi::SegmentRequest>(turn.request);
+            request.segment = turn.id;
+            return channel_.ask(request);
+        }
         case Request::disconnect: {
             auto request = control::make<abi::DisconnectRequest>(turn.request);
             request.queue_pair = turn.id;
@@ -167,6 +190,7 @@ Result<void> Resumption::ask_end(const Turn& turn) {
 
 Result<void> Resumption::ask_attach() {
     auto request = control::make<abi::AttachRequest>(Request::attach);
+    CW_TRY(bring_secret(request));
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
     request.features = abi::feature::kReturns;
@@ -192,8 +216,16 @@ Result<void> Resumption::take_answer(const Turn& turn) {
             auto ended = channel_.answer<abi::DeregisterReply>();
             return ended.has_value() ? Result<void>() : as_good(std::move(ended).error());
         }
+        case Request::resume_segment: {
+            // It may be configured no more, or not for this partition: that ends this opening only.
+            auto resumed = channel_.answer_empty();
+            if (!resumed.has_value() && resumed.error().code == ErrorCode::denied)
+                return {};
+            return resumed.has_value() ? resumed : as_good(std::move(resumed).error());
+        }
         case Request::close_doorbell:
         case Request::disconnect:
+        case Request::close_segment:
         case Request::close_listener: {
             auto ended = channel_.answer_empty();
             return ended.has_value() ? ended : as_good(std::move(ended).error());

@@ -1,8 +1,8 @@
 // Resumption: one attempt to go on with the next adapter where the last one has died. Hands over
 // what the partition holds, one thing after another, and never waits.
 //
-//   attach (with session and token) -> doorbells -> regions, part by part -> queue pairs -> done
-//   -> the end of what was closed meanwhile
+//   attach (with session and token) -> doorbells -> regions, part by part -> queue pairs
+//   -> segments -> done -> the end of what was closed meanwhile
 //
 // Threading: the owner locks. Ownership: owns the new connection; borrows the holdings.
 //

@@ -1,7 +1,10 @@
 #include "client/stats.hpp"
 
-#include <causeway/abi/control.hpp>
+#include <causeway/abi/figures.hpp>
+#include <causeway/abi/segment.hpp>
 
+#include "base/names.hpp"
+#include "client/secret.hpp"
 #include "control/channel.hpp"
 
 namespace causeway::client {
@@ -16,16 +19,31 @@ template<typename Row>
     return {};
 }
 
-}  // namespace
-
-Result<void> read_stats(const std::string& socket, std::uint32_t kind, const RowSink& row) {
+// A partition of the same entrance is undisturbed.
+Result<control::Channel> observe(const std::string& socket) {
     CW_TRY_ASSIGN(const std::string path, control::fabric_socket_path(socket));
     CW_TRY_ASSIGN(control::Channel channel, control::Channel::connect(path));
     auto request = control::make<abi::AttachRequest>(abi::Request::attach);
     request.major_least = abi::kMajor;
     request.major_most = abi::kMajor;
-    request.flags = abi::attach_flag::kObserver;  // a partition of the same entrance is undisturbed
+    request.flags = abi::attach_flag::kObserver;
+    CW_TRY(bring_secret(request));
     CW_TRY(channel.call<abi::AttachReply>(request));
+    return channel;
+}
+
+}  // namespace
+
+Result<std::string> reload_configuration(const std::string& socket) {
+    CW_TRY_ASSIGN(control::Channel channel, observe(socket));
+    auto request = control::make<abi::ReloadRequest>(abi::Request::reload);
+    CW_TRY_ASSIGN(const auto reply, channel.call<abi::ReloadReply>(request));
+    CW_TRY_ASSIGN(const std::string_view text, load_text(reply.text));
+    return std::string(text);
+}
+
+Result<void> read_stats(const std::string& socket, std::uint32_t kind, const RowSink& row) {
+    CW_TRY_ASSIGN(control::Channel channel, observe(socket));
     const auto wanted = static_cast<abi::StatsKind>(kind);
     switch (wanted) {
         case abi::StatsKind::adapter:
@@ -36,9 +54,17 @@ Result<void> read_stats(const std::string& socket, std::uint32_t kind, const Row
             return pass_on<abi::QueuePairRow>(channel, wanted, row);
         case abi::StatsKind::regions:
             return pass_on<abi::RegionRow>(channel, wanted, row);
+        case abi::StatsKind::segments:
+            return pass_on<abi::SegmentRow>(channel, wanted, row);
+        case abi::StatsKind::movers:
+            return pass_on<abi::MoverRow>(channel, wanted, row);
+        case abi::StatsKind::denials:
+            return pass_on<abi::DenialRow>(channel, wanted, row);
+        case abi::StatsKind::histograms:
+            return pass_on<abi::HistogramRow>(channel, wanted, row);
     }
     return fail_format(ErrorCode::invalid_argument,
-                       "stats of kind %u wanted; there are kinds 0 to 3 (abi::StatsKind)", kind);
+                       "stats of kind %u wanted; there are kinds 0 to 7 (abi::StatsKind)", kind);
 }
 
 }  // namespace causeway::client

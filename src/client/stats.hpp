@@ -18,4 +18,8 @@ using RowSink = std::function<void(const void* data, std::size_t size)>;
 [[nodiscard]] Result<void> read_stats(const std::string& socket, std::uint32_t kind,
                                       const RowSink& row);
 
+// Has the adapter read its configuration file again; a line for each change. Errors: denied,
+// unsupported, and invalid_argument with all mistakes of the file.
+[[nodiscard]] Result<std::string> reload_configuration(const std::string& socket);
+
 }  // namespace causeway::client

@@ -26,6 +26,14 @@ std::string advice() {
            "that path";
 }
 
+// Is it a mount point of its own: a socket file that was mounted into a container?
+bool is_mounted_file(const std::string& path) noexcept {
+    struct statx facts {};
+    return ::statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE, &facts) == 0 &&
+           (facts.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+           (facts.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 }  // namespace
 
 Result<std::string> fabric_socket_path(std::string_view explicit_path) {
@@ -61,6 +69,15 @@ Result<Channel> Channel::connect(const std::string& path, platform::Blocking blo
     Error error = std::move(connection).error();
     if (error.code == ErrorCode::no_adapter) {
         error.text = "no adapter listens at " + path + " (" + error.text + ")" + advice();
+        if (is_mounted_file(path))
+            error.text +=
+                "; the socket is mounted as a file, which a restarted causewayd has replaced: "
+                "mount "
+                "its directory instead";
+    } else if (error.code == ErrorCode::denied) {
+        error.text +=
+            "; the open entrance is for the adapter's own user, others come in by an entrance of "
+            "their own (causewayd --entrance NAME)";
     }
     return tl::unexpected<Error>(std::move(error));
 }
@@ -151,7 +168,9 @@ Result<std::span<const std::byte>> Channel::take_reply(platform::UniqueFd* recei
     if (received == nullptr && answer->descriptor)
         return breach("brings a descriptor uncalled");
     if (received != nullptr) {
-        if (!answer->descriptor)
+        // An opened segment says itself whether it comes with one.
+        if (!answer->descriptor &&
+            sent.type != static_cast<std::uint16_t>(abi::Request::open_segment))
             return breach("lacks its descriptor");
         *received = std::move(answer->descriptor);
     }

@@ -49,8 +49,8 @@ public:
     // Sends `request` (its header's type and size are set, the sequence is filled in here), with it
     // a copy of `descriptor` unless that is -1, and waits for the reply. A descriptor that comes
     // with the reply goes to *received; where `received` is null it is a breach of the protocol,
-    // and where it is not null the absence of one is. Errors: the adapter's own; adapter_gone;
-    // protocol.
+    // and where it is not null the absence of one is (but for open_segment, which may bring none).
+    // Errors: the adapter's own; adapter_gone; protocol.
     template<Message Reply, Message Request>
     [[nodiscard]] Result<Reply> call(Request request, int descriptor = -1,
                                      platform::UniqueFd* received = nullptr) {

@@ -53,6 +53,13 @@ const char* request_name(std::uint16_t type) noexcept {
         "resume_queue_pair",
         "resume_done",
         "narrow_region",
+        "reload",
+        "open_segment",
+        "copy_segment",
+        "close_segment",
+        "resume_segment",
+        "segment_status",
+        "explain",
     };
     const auto number = static_cast<std::uint16_t>(type & ~abi::kReplyBit);
     return number < sizeof kNames / sizeof kNames[0] ? kNames[number] : kNames[0];

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <causeway/abi/control.hpp>
+#include <causeway/abi/descriptor.hpp>
 #include <causeway/abi/status.hpp>
 #include <cstdint>
 #include <optional>
@@ -23,14 +24,12 @@ struct Patience {
     std::uint64_t limit_ns = 0;  // bounded
 };
 
-// One writer (unless add_shared is used), any readers.
+// One writer, any readers.
 class Counter {
 public:
     void add(std::uint64_t n) noexcept {
         value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     }
-    // For a total to which several threads add; then all of them use this.
-    void add_shared(std::uint64_t n) noexcept { value_.fetch_add(n, std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t load() const noexcept {
         return value_.load(std::memory_order_relaxed);
     }
@@ -48,6 +47,11 @@ struct alignas(abi::kCacheLine) Counters {
     Counter stall_ns;
     Counter mover_ns;
 };
+
+inline constexpr std::uint8_t kAllPermitted = 0xff;
+[[nodiscard]] constexpr std::uint8_t permission(abi::Opcode opcode) noexcept {
+    return static_cast<std::uint8_t>(1u << static_cast<unsigned>(opcode));
+}
 
 // Who named a region: the partition that executes, or its peer, in a receive.
 enum class Claim : std::uint8_t { own, peers };
@@ -85,7 +89,10 @@ public:
     shm::DescriptorConsumer sends;
     shm::DescriptorConsumer receives;
     Counters counters;
-    bool dirty = false;  // completions were published of which the partition was not told yet
+    // What policy lets this end's descriptors do: a bit by opcode. Another thread may change it.
+    std::atomic<std::uint8_t> permitted{kAllPermitted};
+    std::uint8_t refused = 0;  // the opcode that was denied last; for whoever writes it down
+    bool dirty = false;        // completions were published of which the partition was not told yet
 
     // ---- trace.cpp: `trace` must be set
     // Notes how far a flow has come: as its sender, as its receiver.

@@ -51,6 +51,8 @@ Step Flow::begin(const StepContext& context) noexcept {
     }
     if (taken == Taken::too_long)
         return finish(Status::local_length);
+    if (!is_permitted())
+        return refuse();
     if (is(Opcode::send) && work_.has(flag::kInline) && send_small(small_send()))
         return Step::progress;
     if (is_plain(context) && move_at_once(context) != AtOnce::no)
@@ -59,6 +61,15 @@ Step Flow::begin(const StepContext& context) noexcept {
         return finish(Status::success);
     phase_ = Phase::acquire;
     return acquire(context);
+}
+
+bool Flow::is_permitted() const noexcept {
+    return (from_.permitted.load(std::memory_order_relaxed) >> work_.control.opcode & 1u) != 0;
+}
+
+Step Flow::refuse() noexcept {
+    from_.refused = work_.control.opcode;
+    return finish(Status::denied);
 }
 
 bool Flow::needs_receive() const noexcept {

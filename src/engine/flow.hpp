@@ -165,6 +165,8 @@ private:
     [[nodiscard]] bool out_of_patience() noexcept;
     void complete_receiver(abi::Status status) noexcept;
     void complete_sender(abi::Status status) noexcept;
+    [[nodiscard]] bool is_permitted() const noexcept;
+    [[nodiscard]] Step refuse() noexcept;
     [[nodiscard]] bool needs_receive() const noexcept;
     [[nodiscard]] std::optional<abi::Status> reach(const Side& side, Claim claim) noexcept;
     [[nodiscard]] std::uint64_t now() noexcept;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "platform/files.hpp"
 
@@ -21,6 +22,7 @@ std::optional<std::uint64_t> number_in(const std::string& path) {
 
 // What differs between the two versions of control groups.
 struct CgroupKind {
+    int version;
     const char* filesystem;
     const char* controller;  // among the mount's options; null: any
     const char* limit;
@@ -28,14 +30,15 @@ struct CgroupKind {
     const char* active_file;  // keys of memory.stat, with a blank behind
     const char* inactive_file;
 };
-constexpr CgroupKind kV1{"cgroup",
+constexpr CgroupKind kV1{1,
+                         "cgroup",
                          "memory",
                          "/memory.limit_in_bytes",
                          "/memory.usage_in_bytes",
                          "total_active_file ",
                          "total_inactive_file "};
-constexpr CgroupKind kV2{"cgroup2",         nullptr,        "/memory.max",
-                         "/memory.current", "active_file ", "inactive_file "};
+constexpr CgroupKind kV2{
+    2, "cgroup2", nullptr, "/memory.max", "/memory.current", "active_file ", "inactive_file "};
 
 bool lists(std::string_view options, std::string_view wanted) {
     while (!options.empty()) {
@@ -51,8 +54,8 @@ struct CgroupMount {
 };
 
 // From /proc/self/mountinfo: ID PARENT DEVICE ROOT POINT OPTIONS [FIELDS...] - TYPE SOURCE OPTIONS
-std::optional<CgroupMount> find_mount(const CgroupKind& kind) {
-    const auto text = read_small_file("/proc/self/mountinfo");
+std::optional<CgroupMount> find_mount(const CgroupKind& kind, const std::string& proc_root) {
+    const auto text = read_small_file((proc_root + "/proc/self/mountinfo").c_str());
     if (!text.has_value())
         return std::nullopt;
     std::string_view lines(*text);
@@ -77,8 +80,8 @@ std::optional<CgroupMount> find_mount(const CgroupKind& kind) {
 }
 
 // From /proc/self/cgroup: ID:CONTROLLERS:PATH
-std::optional<std::string> own_group(const CgroupKind& kind) {
-    const auto text = read_small_file("/proc/self/cgroup");
+std::optional<std::string> own_group(const CgroupKind& kind, const std::string& proc_root) {
+    const auto text = read_small_file((proc_root + "/proc/self/cgroup").c_str());
     if (!text.has_value())
         return std::nullopt;
     std::string_view lines(*text);
@@ -111,7 +114,7 @@ std::uint64_t reclaimable(const CgroupKind& kind, const std::string& directory) 
     return sum;
 }
 
-std::optional<std::uint64_t> group_headroom(const CgroupKind& kind, const std::string& directory) {
+std::optional<MemoryGroup> group_at(const CgroupKind& kind, std::string directory) {
     // "max" is no number, and v1 says something near 2^63: unlimited.
     const auto limit = number_in(directory + kind.limit);
     if (!limit.has_value() || *limit >= (std::uint64_t{1} << 62))
@@ -121,14 +124,18 @@ std::optional<std::uint64_t> group_headroom(const CgroupKind& kind, const std::s
         return std::nullopt;
     const std::uint64_t cached = std::min(reclaimable(kind, directory), *usage);
     const std::uint64_t used = *usage - cached;
-    return used < *limit ? *limit - used : 0;
+    return MemoryGroup{.version = kind.version,
+                       .directory = std::move(directory),
+                       .limit = *limit,
+                       .headroom = used < *limit ? *limit - used : 0};
 }
 
-std::optional<std::uint64_t> headroom(const CgroupKind& kind) {
-    const auto mount = find_mount(kind);
-    const auto group = own_group(kind);
+void find_groups(const CgroupKind& kind, const std::string& proc_root,
+                 std::vector<MemoryGroup>& found) {
+    const auto mount = find_mount(kind, proc_root);
+    const auto group = own_group(kind, proc_root);
     if (!mount.has_value() || !group.has_value())
-        return std::nullopt;
+        return;
     // Where the mount shows a part of the tree only, the group's path begins with that part; where
     // it does not, the group lies outside and the mount point is the best that is to be seen.
     std::string below;
@@ -138,14 +145,12 @@ std::optional<std::uint64_t> headroom(const CgroupKind& kind) {
     }
     if (below == "/")
         below.clear();
-    std::optional<std::uint64_t> least;
     for (;;) {
-        const auto here = group_headroom(kind, mount->point + below);
-        if (here.has_value())
-            least = std::min(*here, least.value_or(UINT64_MAX));
+        if (auto here = group_at(kind, proc_root + mount->point + below); here.has_value())
+            found.push_back(std::move(*here));
         const std::size_t slash = below.rfind('/');
         if (slash == std::string::npos)
-            return least;
+            return;
         below.resize(slash);
     }
 }
@@ -199,12 +204,18 @@ std::optional<std::uint64_t> own_memory() noexcept {
     return std::strtoull(text->c_str() + found + kName.size(), nullptr, 10) * 1024;
 }
 
+std::vector<MemoryGroup> memory_groups(const std::string& root) {
+    std::vector<MemoryGroup> found;
+    find_groups(kV2, root, found);
+    find_groups(kV1, root, found);
+    return found;
+}
+
 std::optional<std::uint64_t> memory_headroom() noexcept {
-    const auto v1 = headroom(kV1);
-    const auto v2 = headroom(kV2);
-    if (v1.has_value() && v2.has_value())
-        return std::min(*v1, *v2);
-    return v1.has_value() ? v1 : v2;
+    std::optional<std::uint64_t> least;
+    for (const MemoryGroup& group : memory_groups())
+        least = std::min(group.headroom, least.value_or(UINT64_MAX));
+    return least;
 }
 
 std::uint64_t free_huge_pages() noexcept {

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -30,6 +32,17 @@ std::uint64_t raise_open_file_limit() noexcept;
 // along its path, as far as that is visible); nullopt: unlimited. Cached file pages, which the
 // kernel drops to make room, do not count as used; anonymous and shared memory do.
 [[nodiscard]] std::optional<std::uint64_t> memory_headroom() noexcept;
+
+// A memory cgroup with a limit that this process is under.
+struct MemoryGroup {
+    int version = 2;             // of control groups: 1 or 2
+    std::string directory;       // its files, as they are mounted here
+    std::uint64_t limit = 0;     // bytes
+    std::uint64_t headroom = 0;  // bytes that may still be charged to it
+};
+// Those with a limit, the innermost first; none: unlimited, or not to be seen. `root` stands in
+// front of every path that is read: for tests.
+[[nodiscard]] std::vector<MemoryGroup> memory_groups(const std::string& root = "");
 
 // Free, unreserved 2 MiB pages of the system; 0 where it has none.
 [[nodiscard]] std::uint64_t free_huge_pages() noexcept;

@@ -19,7 +19,7 @@ check_tree() {
             LC_ALL=C sort -z |
             xargs -0 -r awk '
                 BEGIN {
-                    count = split("base platform shm engine control client adapter", order, " ")
+                    count = split("base platform shm engine control config client ipc adapter", order, " ")
                     for (i = 1; i <= count; ++i) level[order[i]] = i
                     n = split("cstdint cstddef stdint.h stddef.h atomic bit type_traits", names, " ")
                     for (i = 1; i <= n; ++i) plain[names[i]] = 1
@@ -66,7 +66,7 @@ check_tree() {
                         if (program == "causeway" && to_room == "adapter") forbid("the tool does not know the adapter")
                     } else if (to_room != "") {
                         if (level[to_room] > level[room]) forbid(room " stands above " to_room)
-                        else if (room == "adapter" && to_room == "client") forbid("client and adapter do not know each other")
+                        else if (room == "adapter" && (to_room == "client" || to_room == "ipc")) forbid("client and adapter do not know each other")
                     } else if (to_public && level[room] < level["client"]) {
                         forbid("the public API is the client room'"'"'s business")
                     } else if (to_public && room == "adapter") {

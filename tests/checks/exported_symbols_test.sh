@@ -27,11 +27,11 @@ if ! diff -u "$TEST_TMP/listed" "$TEST_TMP/exported"; then
 fi
 
 # What the headers declare is what is exported.
-header=$CAUSEWAY_SOURCE/include/causeway/causeway.h
-if [ -e "$header" ]; then
-    sed 's,/\*.*\*/,,' "$header" | grep -oE '\bcw_[a-z0-9_]+ *\(' | tr -d ' (' | LC_ALL=C sort -u >"$TEST_TMP/declared"
+headers=("$CAUSEWAY_SOURCE"/include/causeway/*.h)
+if [ -e "${headers[0]}" ]; then
+    sed 's,/\*.*\*/,,' "${headers[@]}" | grep -oE '\bcw_[a-z0-9_]+ *\(' | tr -d ' (' | LC_ALL=C sort -u >"$TEST_TMP/declared"
     missing=$(LC_ALL=C comm -23 "$TEST_TMP/exported" "$TEST_TMP/declared")
-    [ -z "$missing" ] || fail "exported but not declared in causeway.h:"$'\n'"$missing"
+    [ -z "$missing" ] || fail "exported but not declared in a C header:"$'\n'"$missing"
 fi
 
 readelf -W -d "$library" >"$TEST_TMP/dynamic"

@@ -41,18 +41,18 @@ for header in "${headers[@]}"; do
 done
 wait
 
-c_header=include/causeway/causeway.h
-if [ -e "$c_header" ]; then
+for c_header in include/causeway/causeway.h include/causeway/ipc.h; do
+    [ -e "$c_header" ] || continue
     for language in c c++; do
         standard=$([ "$language" = c ] && echo c11 || echo c++20)
         compiler=$([ "$language" = c ] && echo "$cc" || echo "$cxx")
-        if ! printf '#include <causeway/causeway.h>\n#include <causeway/causeway.h>\n' |
+        if ! printf '#include <%s>\n#include <%s>\n' "${c_header#include/}" "${c_header#include/}" |
             "$compiler" -std="$standard" "${flags[@]}" -x $language -; then
             echo "$c_header does not compile alone as $standard"
             touch "$TEST_TMP/bad"
         fi
     done
-fi
+done
 
 # The check sees a header that needs another one first.
 mkdir -p "$TEST_TMP/self"

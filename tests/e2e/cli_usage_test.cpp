@@ -27,7 +27,8 @@ Finished causeway_with(std::vector<std::string> arguments) {
 TEST(CliUsage, EverySubcommandHasHelpWithAnExample) {
     const auto top = causeway_with({"--help"});
     EXPECT_EQ(top.status, 0);
-    for (const char* subcommand : {"perf", "pipe", "ss", "info", "calibrate"}) {
+    for (const char* subcommand :
+         {"perf", "pipe", "ss", "info", "calibrate", "config", "auth", "doctor"}) {
         SCOPED_TRACE(subcommand);
         EXPECT_THAT(top.out, HasSubstr(subcommand));
         const auto help = causeway_with({subcommand, "--help"});
@@ -95,6 +96,8 @@ TEST(CliUsage, RefusesWrongArgumentsWithStatus2) {
         {{"calibrate", "FILE"}, "FILE"},
         {{"ss", "extra"}, "extra"},
         {{"info", "--socket"}, "--socket"},
+        {{"doctor", "--runtime-dir"}, "--runtime-dir"},
+        {{"doctor", "extra"}, "extra"},
     };
     for (const Wrong& wrong : cases) {
         SCOPED_TRACE(::testing::PrintToString(wrong.arguments));
@@ -161,8 +164,11 @@ TEST(CliUsage, ManPagesNameEveryOption) {
         {"causeway-pipe.1", {program("causeway"), "pipe", "--help"}},
         {"causeway-ss.1", {program("causeway"), "ss", "--help"}},
         {"causeway-calibrate.1", {program("causeway"), "calibrate", "--help"}},
+        {"causeway-doctor.1", {program("causeway"), "doctor", "--help"}},
         {"causeway-info.1", {program("causeway"), "info", "--help"}},
         {"causewayd.8", {program("causewayd"), "--help"}},
+        {"causeway-config.1", {program("causeway"), "config", "check", "--help"}},
+        {"causeway-auth.1", {program("causeway"), "auth", "explain", "--help"}},
     };
     for (const auto& [page, command] : pages) {
         SCOPED_TRACE(page);

@@ -42,7 +42,10 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Example{"pingpong", "one way takes"}, Example{"write_immediate", "16 blocks"},
                       Example{"append_log", "record 3 of writer 2"},
                       Example{"hello", "hello, world (13 bytes)"},
-                      Example{"pmr", "800000 bytes received, the sum is 4999950000"}),
+                      Example{"pmr", "800000 bytes received, the sum is 4999950000"},
+                      Example{"message_queue", "2000 messages of 2 senders"},
+                      Example{"request_response", "4 squared is 16"},
+                      Example{"pipe", "the reader says: 10000 lines, 240000 bytes"}),
     [](const auto& each) { return each.param.name; });
 
 }  // namespace

@@ -308,7 +308,15 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
         case abi::Request::stats:
         case abi::Request::open_direct:
         case abi::Request::narrow_region:
+        case abi::Request::segment_status:
+        case abi::Request::reload:
+        case abi::Request::explain:
             break;
+        case abi::Request::open_segment:
+        case abi::Request::copy_segment:
+        case abi::Request::close_segment:
+        case abi::Request::resume_segment:
+            return answer_segment(session, request);
     }
     return fail(ErrorCode::unsupported, "not played by the test");
 }

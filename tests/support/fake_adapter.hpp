@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <causeway/abi/control.hpp>
+#include <causeway/abi/segment.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -127,6 +128,9 @@ public:
     // What a resolve of `handle` is answered with from now on; without: not_found.
     void grant(std::uint32_t handle, FakeGrant grant);
     void refuse_grant(std::uint32_t handle, abi::Error error);
+    // What every open_segment is answered with from now on; without a file: by copies.
+    void give_segment(abi::OpenSegmentReply terms, platform::UniqueFd file);
+    [[nodiscard]] std::vector<abi::CopySegmentRequest> copies();
     // Requests of one type so far.
     [[nodiscard]] int count(abi::Request type);
     [[nodiscard]] std::vector<abi::RegisterRequest> registered();
@@ -162,6 +166,7 @@ private:
     [[nodiscard]] Result<void> answer_attach(Session& session, control::IncomingRequest& request);
     [[nodiscard]] Result<void> answer_resume(Session& session, control::IncomingRequest& request);
     [[nodiscard]] Result<void> answer_resolve(Session& session, control::IncomingRequest& request);
+    [[nodiscard]] Result<void> answer_segment(Session& session, control::IncomingRequest& request);
 
     TempDirectory directory_;
     platform::UniqueFd listener_;
@@ -176,6 +181,9 @@ private:
     std::map<std::pair<abi::DoorbellKind, std::uint32_t>, std::shared_ptr<FakeBell>> peer_bells_;
     std::map<std::uint32_t, FakeGrant> grants_;
     std::map<std::uint32_t, abi::Error> refused_grants_;
+    abi::OpenSegmentReply segment_{};  // its header is not used
+    platform::UniqueFd segment_file_;
+    std::vector<abi::CopySegmentRequest> copies_;
     int wanted_ = 0;
     std::uint32_t next_session_ = 1;
     std::map<std::uint32_t, std::vector<std::shared_ptr<FakeBell>>> journal_;  // by session

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -59,11 +60,22 @@ public:
         }
         return outcome_;
     }
+    // Runs `act` on the control thread, and waits for it.
+    void on_control(const std::function<void(adapter::Fabric&)>& act) {
+        std::promise<void> done;
+        server_->post([&](adapter::Fabric& fabric) {
+            act(fabric);
+            done.set_value();
+        });
+        done.get_future().wait();
+    }
     // Of the open entrance, or a named one.
     [[nodiscard]] std::string socket(const std::string& entrance = "") const {
         return directory_.path() + (entrance.empty() ? "" : "/" + entrance) + "/fabric.sock";
     }
     [[nodiscard]] const std::string& directory() const { return directory_.path(); }
+    // Where it gives out metrics, if it was asked to.
+    [[nodiscard]] std::uint16_t metrics_port() const { return server_->metrics_port(); }
     // The server's thread.
     [[nodiscard]] std::thread& thread() { return thread_; }
 

@@ -38,7 +38,7 @@ constexpr int kPatienceMs = 30'000;
 
 // The life of a forked adapter: what apps/causewayd/main.cpp does, without its options.
 [[noreturn]] void serve(const std::string& directory, const std::vector<std::string>& entrances,
-                        unsigned movers) {
+                        unsigned movers, const LiveAdapter::Change& change) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::signal(SIGPIPE, SIG_IGN);
     sigset_t signals;
@@ -51,6 +51,8 @@ constexpr int kPatienceMs = 30'000;
     options.entrances = entrances;
     options.fabric.movers = movers;
     options.stop_fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (change)
+        change(options);
     auto server = adapter::Server::start(std::move(options), adapter::make_silent_log());
     if (!server) {
         std::fprintf(stderr, "adapter: %s\n", server.error().text.c_str());
@@ -70,6 +72,8 @@ constexpr int kPatienceMs = 30'000;
     std::vector<std::string> arguments{program_path(program),
                                        "--runtime-dir",
                                        directory,
+                                       "--config",
+                                       "none",
                                        "--movers",
                                        std::to_string(movers),
                                        "--log-level",
@@ -124,8 +128,9 @@ std::string program_path(const std::string& name) {
     return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / name;
 }
 
-LiveAdapter::LiveAdapter(Kind kind, std::vector<std::string> entrances, unsigned movers)
-    : kind_(kind), entrances_(std::move(entrances)), movers_(movers) {
+LiveAdapter::LiveAdapter(Kind kind, std::vector<std::string> entrances, unsigned movers,
+                         Change change)
+    : kind_(kind), entrances_(std::move(entrances)), movers_(movers), change_(std::move(change)) {
     start();
 }
 
@@ -144,7 +149,7 @@ void LiveAdapter::start() {
             become_program(kind_ == Kind::faults ? "causewayd_faults" : "causewayd", directory(),
                            entrances_, movers_);
         }
-        serve(directory(), entrances_, movers_);
+        serve(directory(), entrances_, movers_, change_);
     }
     for (int waited = 0; !platform::connect_to(socket()).has_value(); waited += 2) {
         if (waited > kPatienceMs || !alive())

@@ -9,10 +9,15 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "support/temp_directory.hpp"
+
+namespace causeway::adapter {
+struct ServerOptions;
+}  // namespace causeway::adapter
 
 namespace causeway::test {
 
@@ -32,7 +37,10 @@ public:
         program,  // $CAUSEWAY_BIN/causewayd
         faults,   // causewayd_faults: with fault points (base/fault_point.hpp)
     };
-    explicit LiveAdapter(Kind kind, std::vector<std::string> entrances = {}, unsigned movers = 1);
+    using Change = std::function<void(adapter::ServerOptions&)>;
+    // `change`: of a forked one only.
+    explicit LiveAdapter(Kind kind, std::vector<std::string> entrances = {}, unsigned movers = 1,
+                         Change change = nullptr);
     LiveAdapter(const LiveAdapter&) = delete;
     LiveAdapter& operator=(const LiveAdapter&) = delete;
     ~LiveAdapter();
@@ -63,6 +71,7 @@ private:
     Kind kind_;
     std::vector<std::string> entrances_;
     unsigned movers_;
+    Change change_;
     TempDirectory parent_;
     pid_t pid_ = -1;
 };

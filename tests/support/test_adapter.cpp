@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <csignal>
 #include <filesystem>
@@ -25,6 +26,8 @@ TestAdapter::TestAdapter(const std::vector<std::string>& entrances,
                                        "--ready-fd", std::to_string(inherited)};
     for (const std::string& entrance : entrances)
         arguments.insert(arguments.end(), {"--entrance", entrance});
+    if (std::find(options.begin(), options.end(), "--config") == options.end())
+        arguments.insert(arguments.end(), {"--config", "none"});
     arguments.insert(arguments.end(), options.begin(), options.end());
     daemon_ = std::make_unique<Command>(arguments);
     ::close(inherited);

@@ -22,6 +22,7 @@ inline constexpr std::size_t kNameSize = 64;
 inline constexpr std::size_t kTargetSize = 2 * kNameSize;  // "partition/service"
 inline constexpr std::size_t kMaxMessage = 4096;
 inline constexpr std::size_t kTokenSize = 16;
+inline constexpr std::size_t kSecretSize = 64;
 inline constexpr std::uint64_t kRegionPart = std::uint64_t{64} << 20;  // bytes in one memfd
 inline constexpr std::uint64_t kMaxRegion = std::uint64_t{1} << 40;
 
@@ -47,6 +48,13 @@ enum class Request : std::uint16_t {
     resume_queue_pair = 19,
     resume_done = 20,
     narrow_region = 21,
+    reload = 22,
+    open_segment = 23,  // these five: abi/segment.hpp
+    copy_segment = 24,
+    close_segment = 25,
+    resume_segment = 26,
+    segment_status = 27,
+    explain = 28,
 };
 inline constexpr std::uint16_t kReplyBit = 0x8000;  // type of a reply = request | kReplyBit
 
@@ -90,6 +98,8 @@ struct AttachRequest {
     std::uint32_t flags;             // attach_flag, demanded: what is not known is refused
     std::uint32_t session;           // kResume: as the first AttachReply gave it; otherwise zero
     std::uint8_t token[kTokenSize];  // the same
+    // What the partition's token file holds, where one is configured; filled up with zeros.
+    std::uint8_t secret[kSecretSize];
 };
 struct AttachReply {
     Header header;
@@ -107,7 +117,7 @@ struct AttachReply {
     // Zero: this adapter keeps no journal, or kReturns was not offered.
     std::uint8_t token[kTokenSize];
 };
-static_assert(sizeof(AttachRequest) == 112 && sizeof(AttachReply) == 160);
+static_assert(sizeof(AttachRequest) == 176 && sizeof(AttachReply) == 160);
 
 // --- doorbells (abi/doorbell.hpp). A completion queue is, to the adapter, a doorbell. The reply
 // carries the descriptor of its memory; wakeup_socket then fetches this side's end of its
@@ -321,6 +331,9 @@ static_assert(sizeof(ResolveRequest) == 32 && sizeof(ResolveReply) == 48);
 // stands in queue memory and doorbells. Only what matches the journal (owner, number, memory file)
 // is taken: not_found, denied. Doorbells between direct peers are theirs alone: not handed over.
 //
+// A segment that was open by a descriptor is handed over by it, for reading or writing; where it is
+// not the adapter's any more (not_found, denied), only that opening has ended.
+//
 // attach with kResume fails with not_found where the journal knows no such session (any more), and
 // with denied for another's: both for good; with again where the old session is just ending.
 struct ResumeDoorbellRequest {  // with the page; reply: Header, with this side's new wake-up socket
@@ -347,11 +360,47 @@ struct ResumeDoneRequest {  // reply: Header
 static_assert(sizeof(ResumeDoorbellRequest) == 24 && sizeof(ResumeRegionRequest) == 32);
 static_assert(sizeof(ResumeQueuePairRequest) == 24 && sizeof(ResumeDoneRequest) == 24);
 
+// --- reload: the adapter reads its configuration file again and does what it says. For those who
+// come in by the open entrance, observers too. invalid_argument: the file has mistakes, nothing was
+// changed; unsupported: the adapter was started without a file.
+struct ReloadRequest {
+    Header header;
+    std::uint32_t reserved[2];
+};
+struct ReloadReply {
+    Header header;
+    std::uint32_t changes;
+    std::uint32_t cut;  // connections that were closed
+    char text[2048];    // a line for each change, as many as fit
+};
+static_assert(sizeof(ReloadRequest) == 24 && sizeof(ReloadReply) == 2072);
+
+// --- explain: why a descriptor of a queue pair was denied, or what would let it through.
+struct ExplainRequest {
+    Header header;
+    std::uint32_t queue_pair;  // the caller's, connected
+    std::uint32_t opcode;      // abi::Opcode
+};
+struct ExplainReply {
+    Header header;
+    char text[1024];
+};
+static_assert(sizeof(ExplainRequest) == 24 && sizeof(ExplainReply) == 1040);
+
 // --- stats: rows of one kind, a page at a time. Who came in by a named entrance, partition or
 // observer, sees the rows of that entrance's partition, its own ends of queue pairs (with the names
-// of its peers), and of the adapter row only what concerns that partition; the open entrance sees
-// all.
-enum class StatsKind : std::uint32_t { adapter = 0, partitions = 1, queue_pairs = 2, regions = 3 };
+// of its peers), the segments that it may open, and of the adapter row only what concerns that
+// partition; the open entrance sees all.
+enum class StatsKind : std::uint32_t {
+    adapter = 0,
+    partitions = 1,
+    queue_pairs = 2,
+    regions = 3,
+    segments = 4,  // abi/segment.hpp
+    movers = 5,    // these three: abi/figures.hpp
+    denials = 6,
+    histograms = 7,
+};
 
 struct StatsRequest {
     Header header;
@@ -396,9 +445,18 @@ struct PartitionRow {
     std::uint32_t queue_pairs;
     std::uint32_t listeners;
     std::uint64_t registered_bytes;
-    std::uint64_t operations;  // executed on its behalf
+    std::uint64_t operations;  // executed on its behalf by the adapter, as are the next five
     std::uint64_t bytes;
     std::uint64_t mover_ns;
+    std::uint64_t errors;
+    std::uint64_t stalls;
+    std::uint64_t stall_ns;
+    // What its library says that it has executed itself (executor direct). Nobody has checked it.
+    std::uint64_t claimed_operations;
+    std::uint64_t claimed_bytes;
+    std::uint64_t claimed_errors;
+    std::uint64_t claimed_stalls;
+    std::uint64_t claimed_stall_ns;
 };
 struct QueuePairRow {
     char partition[kNameSize];
@@ -428,7 +486,7 @@ struct RegionRow {
     std::uint64_t size;
     std::uint64_t append_offset;
 };
-static_assert(sizeof(AdapterRow) == 360 && sizeof(PartitionRow) == 184);
+static_assert(sizeof(AdapterRow) == 360 && sizeof(PartitionRow) == 248);
 static_assert(sizeof(QueuePairRow) == 328 && sizeof(RegionRow) == 96);
 
 }  // namespace causeway::abi

@@ -1,8 +1,8 @@
 // Golden bytes of the control plane's messages.
-#include <causeway/abi/control.hpp>
 
 #include <gtest/gtest.h>
 
+#include <causeway/abi/figures.hpp>
 #include <cstring>
 
 #include "unit/abi/golden.hpp"
@@ -48,6 +48,13 @@ TEST(Control, NumbersOfRequestsStand) {
         abi::Request::resume_queue_pair,
         abi::Request::resume_done,
         abi::Request::narrow_region,
+        abi::Request::reload,
+        abi::Request::open_segment,
+        abi::Request::copy_segment,
+        abi::Request::close_segment,
+        abi::Request::resume_segment,
+        abi::Request::segment_status,
+        abi::Request::explain,
     };
     for (std::size_t i = 0; i < std::size(kInOrder); ++i) {
         EXPECT_EQ(static_cast<std::size_t>(kInOrder[i]), i + 1);
@@ -69,11 +76,15 @@ TEST(Control, AttachStandsAsSpecified) {
     request.session = 0x15161718;
     request.token[0] = 0x19;
     request.token[15] = 0x1a;
+    request.secret[0] = 0x1b;
+    request.secret[63] = 0x1c;
     EXPECT_EQ(hex_lines_of(request),
-              "0000: 70 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0000: b0 00 00 00 01 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
               "0010: 02 01 04 03 08 07 06 05 6f 72 64 65 72 73 00 00\n"
               "0050: 00 00 00 00 00 00 00 00 14 13 12 11 18 17 16 15\n"
-              "0060: 19 00 00 00 00 00 00 00 00 00 00 00 00 00 00 1a\n");
+              "0060: 19 00 00 00 00 00 00 00 00 00 00 00 00 00 00 1a\n"
+              "0070: 1b 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "00a0: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 1c\n");
     EXPECT_EQ(abi::attach_flag::kObserver, 1U);
     EXPECT_EQ(abi::attach_flag::kResume, 2U);
     EXPECT_EQ(abi::attach_flag::kAll, 3U);
@@ -97,6 +108,26 @@ TEST(Control, AttachStandsAsSpecified) {
               "0030: 6f 72 64 65 72 73 00 00 00 00 00 00 00 00 00 00\n"
               "0070: 30 2e 31 2e 30 00 00 00 00 00 00 00 00 00 00 00\n"
               "0090: 08 00 00 00 00 00 00 00 00 00 00 00 00 00 00 09\n");
+}
+
+TEST(Control, ReloadAndExplainStandAsSpecified) {
+    auto reload = message<abi::ReloadReply>(abi::Request::reload, abi::kReplyBit);
+    reload.changes = 0x01020304;
+    std::strcpy(reload.text, "a");
+    EXPECT_EQ(hex_lines_of(reload),
+              "0000: 18 08 00 00 16 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 04 03 02 01 00 00 00 00 61 00 00 00 00 00 00 00\n");
+    auto explain = message<abi::ExplainRequest>(abi::Request::explain);
+    explain.queue_pair = 0x11121314;
+    explain.opcode = 0x15161718;
+    EXPECT_EQ(hex_lines_of(explain),
+              "0000: 18 00 00 00 1c 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 14 13 12 11 18 17 16 15\n");
+    auto why = message<abi::ExplainReply>(abi::Request::explain, abi::kReplyBit);
+    std::strcpy(why.text, "b");
+    EXPECT_EQ(hex_lines_of(why),
+              "0000: 10 04 00 00 1c 80 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0010: 62 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n");
 }
 
 TEST(Control, ErrorReplyStandsAsSpecified) {
@@ -335,6 +366,58 @@ TEST(Control, StatsStandAsSpecified) {
               "0120: 09 00 00 00 00 00 00 00 0a 00 00 00 00 00 00 00\n"
               "0130: 0b 00 00 00 00 00 00 00 0c 00 00 00 00 00 00 00\n"
               "0140: 0d 00 00 00 00 00 00 00\n");
+}
+
+TEST(Control, FiguresStandAsSpecified) {
+    abi::PartitionRow partition{};
+    partition.mover_ns = 1;
+    partition.errors = 2;
+    partition.stalls = 3;
+    partition.stall_ns = 4;
+    partition.claimed_operations = 5;
+    partition.claimed_bytes = 6;
+    partition.claimed_errors = 7;
+    partition.claimed_stalls = 8;
+    partition.claimed_stall_ns = 9;
+    EXPECT_EQ(hex_lines_of(partition),
+              "00b0: 01 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00\n"
+              "00c0: 03 00 00 00 00 00 00 00 04 00 00 00 00 00 00 00\n"
+              "00d0: 05 00 00 00 00 00 00 00 06 00 00 00 00 00 00 00\n"
+              "00e0: 07 00 00 00 00 00 00 00 08 00 00 00 00 00 00 00\n"
+              "00f0: 09 00 00 00 00 00 00 00\n");
+    abi::MoverRow mover{};
+    mover.index = 1;
+    mover.load = 2;
+    mover.cpu_ns = 3;
+    mover.turns = 4;
+    mover.sleeps = 5;
+    mover.wakeups = 6;
+    mover.operations = 7;
+    mover.bytes = 8;
+    mover.given = 9;
+    EXPECT_EQ(hex_lines_of(mover),
+              "0000: 01 00 00 00 02 00 00 00 03 00 00 00 00 00 00 00\n"
+              "0010: 04 00 00 00 00 00 00 00 05 00 00 00 00 00 00 00\n"
+              "0020: 06 00 00 00 00 00 00 00 07 00 00 00 00 00 00 00\n"
+              "0030: 08 00 00 00 00 00 00 00 09 00 00 00 00 00 00 00\n");
+    abi::DenialRow denial{};
+    std::strcpy(denial.partition, "a");
+    std::strcpy(denial.rule, "b");
+    denial.count = 1;
+    EXPECT_EQ(hex_lines_of(denial),
+              "0000: 61 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0040: 62 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0080: 01 00 00 00 00 00 00 00\n");
+    abi::HistogramRow histogram{};
+    histogram.measure = static_cast<std::uint32_t>(abi::Measure::size);
+    histogram.mover = 2;
+    histogram.sum = 3;
+    histogram.buckets[0] = 4;
+    histogram.buckets[39] = 5;
+    EXPECT_EQ(hex_lines_of(histogram),
+              "0000: 01 00 00 00 02 00 00 00 03 00 00 00 00 00 00 00\n"
+              "0010: 04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n"
+              "0140: 00 00 00 00 00 00 00 00 05 00 00 00 00 00 00 00\n");
 }
 
 }  // namespace

@@ -51,5 +51,23 @@ TEST(Log, WritesOneJsonObjectPerLine) {
     EXPECT_EQ(std::string(parsed["time"]).size(), 27u);
 }
 
+TEST(Log, EventsCarryFields) {
+    testing::internal::CaptureStderr();
+    const auto log = make_log("info", LogFormat::json).value();
+    log_event(log, spdlog::level::warn, "denied",
+              {{"partition", "a"}, {"rule", "allow \"1\""}, {"entrance", ""}}, "a was denied {}");
+    log->info("another line");
+    const std::string lines = testing::internal::GetCapturedStderr();
+    const std::size_t end = lines.find('\n');
+    const auto event = nlohmann::json::parse(lines.substr(0, end));
+    EXPECT_EQ(event["level"], "warning");
+    EXPECT_EQ(event["message"], "a was denied {}");
+    EXPECT_EQ(event["event"], "denied");
+    EXPECT_EQ(event["partition"], "a");
+    EXPECT_EQ(event["rule"], "allow \"1\"");
+    EXPECT_FALSE(event.contains("entrance"));
+    EXPECT_FALSE(nlohmann::json::parse(lines.substr(end + 1)).contains("event"));
+}
+
 }  // namespace
 }  // namespace causeway::adapter

@@ -140,7 +140,6 @@ protected:
         options.shape = {8, 8, 8, 8};
         options.patience = patience;
         options.regions = regions;
-        options.partition_counters = totals;
         options.completions = Doorbell::create([](platform::UniqueFd) {}).value();
         options.events = Doorbell::create([](platform::UniqueFd) {}).value();
         if (bells[session] == nullptr) {
@@ -188,7 +187,6 @@ protected:
     }
 
     std::shared_ptr<engine::RegionTable> regions = std::make_shared<engine::RegionTable>();
-    std::shared_ptr<engine::Counters> totals = std::make_shared<engine::Counters>();
     std::shared_ptr<Doorbell> bells[8];
     platform::Mapping pages[8];
     std::uint32_t bits[8] = {};
@@ -415,38 +413,6 @@ TEST_F(MoverTest, MayBeRungForAfterItHasStopped) {
     ASSERT_TRUE(eventually([&] { return a.end->poke_pending.load(); }));
     sync(*movers[0]);
     movers[1]->stop();  // again: harmless
-}
-
-// Two movers add the counts of ended queue pairs to the same partition's total.
-TEST_F(MoverTest, TotalsOfEndedPairsAreExact) {
-    constexpr int kEach = 500;
-    std::vector<Played> ends;
-    for (int i = 0; i < 2 * kEach; ++i) {
-        const auto mover = static_cast<std::uint32_t>(i % 2);
-        ends.push_back(make_end(1 + mover, mover));
-        ends.back().end->endpoint().counters.operations.add(3);
-        ends.back().end->endpoint().counters.bytes.add(1000);
-    }
-    for (auto& mover : movers)
-        sync(*mover);
-    for (std::size_t i = 0; i < ends.size(); ++i)
-        movers[i % 2]->remove(ends[i].end, nullptr);
-    for (auto& mover : movers)
-        sync(*mover);
-    EXPECT_EQ(totals->operations.load(), 2U * kEach * 3);
-    EXPECT_EQ(totals->bytes.load(), 2U * kEach * 1000);
-}
-
-TEST(Counter, SharedAdditionsAreNotLost) {
-    engine::Counter counter;
-    const auto add = [&] {
-        for (int i = 0; i < 200'000; ++i)
-            counter.add_shared(1);
-    };
-    std::thread other(add);
-    add();
-    other.join();
-    EXPECT_EQ(counter.load(), 400'000U);
 }
 
 }  // namespace

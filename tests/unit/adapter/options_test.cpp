@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
+
+#include "support/temp_directory.hpp"
 
 namespace causeway::adapter {
 namespace {
@@ -38,9 +41,9 @@ TEST(Options, TakesEverything) {
     EXPECT_EQ(options.server.runtime_directory, "/x");
     EXPECT_EQ(options.server.entrances, (std::vector<std::string>{"a", "b-2"}));
     EXPECT_EQ(options.server.fabric.movers, 3u);
-    EXPECT_EQ(options.server.fabric.quota.max_bytes, std::uint64_t{512} << 20);
-    EXPECT_EQ(options.server.fabric.quota.max_regions, 7u);
-    EXPECT_EQ(options.server.fabric.quota.max_queue_pairs, 9u);
+    EXPECT_EQ(options.server.config->quota.max_bytes, std::uint64_t{512} << 20);
+    EXPECT_EQ(options.server.config->quota.max_regions, 7u);
+    EXPECT_EQ(options.server.config->quota.max_queue_pairs, 9u);
     EXPECT_EQ(options.ready_fd, 5);
     EXPECT_EQ(options.log_level, "debug");
     EXPECT_EQ(options.log_format, LogFormat::json);
@@ -52,7 +55,7 @@ TEST(Options, ExplainsWhatItRefuses) {
          std::vector<std::pair<std::vector<const char*>, const char*>>{
              {{"--runtime-dir", "/x", "--movers", "0"}, "--movers"},
              {{"--runtime-dir", "/x", "--movers", "many"}, "--movers"},
-             {{"--runtime-dir", "/x", "--max-bytes", "-1"}, "--max-bytes"},
+             {{"--runtime-dir", "/x", "--max-bytes", "-1"}, "max_bytes"},
              {{"--runtime-dir", "/x", "--max-regions", "5000"}, "--max-regions"},
              {{"--runtime-dir", "/x", "--entrance", "a/b"}, "a/b"},
              {{"--runtime-dir", "/x", "--entrance", ".."}, ".."},
@@ -77,11 +80,30 @@ TEST(Options, HelpShowsExamplesAndVersionTheVersion) {
     EXPECT_NE(version.second.find("causewayd 0."), std::string::npos);
 }
 
-TEST(Options, ReadsCoreLists) {
-    EXPECT_EQ(parse_cores("3").value(), (std::vector<unsigned>{3}));
-    EXPECT_EQ(parse_cores("0,2,4-6").value(), (std::vector<unsigned>{0, 2, 4, 5, 6}));
-    for (const char* bad : {"a", "1-", "-1", "3-1", "1,,2", "0-99999999", "1 "})
-        EXPECT_FALSE(parse_cores(bad).has_value()) << bad;
+TEST(Options, OfTheCommandLineGoBeforeTheFile) {
+    const test::TempDirectory directory;
+    const std::string file = directory / "causeway.toml";
+    std::ofstream(file) << "[adapter]\nmovers = 5\nresume_patience = 3\n[partition.orders]\n";
+    const DaemonOptions options =
+        parsed({"--config", file.c_str(), "--runtime-dir", "/x", "--movers", "3", "--mover-cores",
+                "0", "--set", "partition.orders.weight=7"});
+    EXPECT_EQ(options.server.fabric.movers, 3u);
+    EXPECT_EQ(options.server.fabric.mover_cores, std::vector<unsigned>{0});
+    EXPECT_EQ(options.server.fabric.resume_patience_ns, 3'000'000'000u);
+    EXPECT_EQ(options.server.config->partitions.at("orders").weight, 7u);
+    ASSERT_TRUE(options.server.reload);
+    std::ofstream(file) << "[adapter]\nmovers = 6\n";
+    EXPECT_EQ(options.server.reload().config.adapter.movers, 3u);
+    EXPECT_TRUE(parsed({"--config", "none"}).server.reload == nullptr);
+}
+
+TEST(Options, MistakesOfTheFileAreSaidWithTheirPlace) {
+    const test::TempDirectory directory;
+    const std::string file = directory / "causeway.toml";
+    std::ofstream(file) << "[adapter]\nmoverz = 5\n";
+    const auto [status, text] = refused({"--config", file.c_str(), "--runtime-dir", "/x"});
+    EXPECT_EQ(status, 2);
+    EXPECT_NE(text.find(file + ":2:1"), std::string::npos) << text;
 }
 
 }  // namespace

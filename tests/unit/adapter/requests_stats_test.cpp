@@ -4,6 +4,8 @@
 #include <set>
 #include <string>
 
+#include <causeway/abi/figures.hpp>
+
 #include "base/version.hpp"
 #include "support/in_process_adapter.hpp"
 #include "support/neighbour.hpp"
@@ -159,10 +161,90 @@ TEST(Stats, CountWhatWasMoved) {
     }
 }
 
+TEST(Stats, HistogramsAndMoversSumToWhatWasDone) {
+    const InProcessAdapter adapter([](ServerOptions& options) { options.fabric.movers = 2; });
+    test::Neighbours neighbours(adapter.socket());
+    for (int i = 0; i < 5; ++i)
+        neighbours.exchange();
+    auto observer = RawSession::observer(adapter.socket());
+    // Comes back when the movers have passed the end of a turn: what was done is counted then.
+    (void)rows_of<abi::QueuePairRow>(observer, abi::StatsKind::queue_pairs);
+    std::uint64_t latencies = 0;
+    std::uint64_t sizes = 0;
+    std::uint64_t size_sum = 0;
+    const auto histograms = rows_of<abi::HistogramRow>(observer, abi::StatsKind::histograms);
+    ASSERT_EQ(histograms.size(), 4u);
+    for (const auto& row : histograms) {
+        const bool size = row.measure == static_cast<std::uint32_t>(abi::Measure::size);
+        for (const std::uint64_t bucket : row.buckets)
+            (size ? sizes : latencies) += bucket;
+        size_sum += size ? row.sum : 0;
+    }
+    EXPECT_EQ(latencies, 10u);
+    EXPECT_EQ(sizes, 10u);
+    EXPECT_EQ(size_sum, 10u * (64 << 10));
+    std::uint64_t operations = 0;
+    std::uint64_t turns = 0;
+    const auto movers = rows_of<abi::MoverRow>(observer, abi::StatsKind::movers);
+    ASSERT_EQ(movers.size(), 2u);
+    for (const auto& row : movers) {
+        operations += row.operations;
+        turns += row.turns;
+        EXPECT_LE(row.wakeups, row.sleeps);
+        EXPECT_GT(row.cpu_ns, 0u);
+    }
+    EXPECT_EQ(operations, 10u);
+    EXPECT_GE(turns, 10u);
+    for (const auto& row : rows_of<abi::PartitionRow>(observer, abi::StatsKind::partitions)) {
+        EXPECT_EQ(row.errors, 0u);
+        EXPECT_EQ(row.claimed_operations, 0u);
+    }
+}
+
+// Nobody's mover wakes up for being counted: what sleeps, sleeps.
+TEST(Stats, SleepersSleep) {
+    const InProcessAdapter adapter;
+    test::Neighbours neighbours(adapter.socket());
+    neighbours.exchange();
+    auto observer = RawSession::observer(adapter.socket());
+    const auto mover = [&] {
+        return rows_of<abi::MoverRow>(observer, abi::StatsKind::movers).at(0);
+    };
+    ASSERT_TRUE(test::eventually([&] {
+        const auto before = mover();
+        return before.sleeps > 0 && mover().turns == before.turns;
+    }));
+    const auto before = mover();
+    for (int i = 0; i < 50; ++i)
+        (void)mover();
+    EXPECT_EQ(mover().wakeups, before.wakeups) << "asking wakes it";
+}
+
+TEST(Stats, DenialsAreShownToWhomTheyConcern) {
+    const InProcessAdapter adapter;
+    for (const char* entrance : {"a", "b", "b"}) {
+        test::RawClient client(adapter.socket(entrance));
+        EXPECT_EQ(client.call(test::attach_request("somebody"))->code(), ErrorCode::denied);
+    }
+    auto open = RawSession::observer(adapter.socket());
+    auto of_a = RawSession::observer(adapter.socket("a"));
+    const auto all = rows_of<abi::DenialRow>(open, abi::StatsKind::denials);
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_STREQ(all[1].partition, "b");
+    EXPECT_STREQ(all[1].rule, "named entrance");
+    EXPECT_EQ(all[1].count, 2u);
+    const auto own = rows_of<abi::DenialRow>(of_a, abi::StatsKind::denials);
+    ASSERT_EQ(own.size(), 1u);
+    EXPECT_STREQ(own[0].partition, "a");
+    EXPECT_EQ(own[0].count, 1u);
+    EXPECT_TRUE(rows_of<abi::MoverRow>(of_a, abi::StatsKind::movers).empty());
+    EXPECT_TRUE(rows_of<abi::HistogramRow>(of_a, abi::StatsKind::histograms).empty());
+}
+
 TEST(Stats, RefusesAnUnknownKind) {
     const InProcessAdapter adapter;
     auto observer = RawSession::observer(adapter.socket());
-    const auto reply = observer.client.call(test::stats_request(abi::StatsKind(4)));
+    const auto reply = observer.client.call(test::stats_request(abi::StatsKind(99)));
     EXPECT_EQ(reply->code(), ErrorCode::invalid_argument);
 }
 

@@ -201,7 +201,12 @@ TEST(Message, NamesRequests) {
     EXPECT_STREQ(request_name(16), "resolve");
     EXPECT_STREQ(request_name(17), "resume_doorbell");
     EXPECT_STREQ(request_name(21), "narrow_region");
-    EXPECT_STREQ(request_name(22), "unknown");
+    EXPECT_STREQ(request_name(22), "reload");
+    EXPECT_STREQ(request_name(23), "open_segment");
+    EXPECT_STREQ(request_name(24), "copy_segment");
+    EXPECT_STREQ(request_name(27), "segment_status");
+    EXPECT_STREQ(request_name(28), "explain");
+    EXPECT_STREQ(request_name(29), "unknown");
     EXPECT_STREQ(request_name(0xffff), "unknown");
 }
 

@@ -1,0 +1,15 @@
+# At install time: each of FILES goes, compressed as Debian wants it, to FOLDER under the prefix; as NAME.gz if NAME is
+# given. -n: no time stamp, so that two builds are alike.
+set(folder $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${FOLDER})
+file(MAKE_DIRECTORY ${folder})
+foreach(file IN LISTS FILES)
+    if(NAME)
+        set(target ${folder}/${NAME}.gz)
+    else()
+        get_filename_component(target ${file} NAME)
+        set(target ${folder}/${target}.gz)
+    endif()
+    execute_process(COMMAND gzip -9 -n -c ${file} OUTPUT_FILE ${target} COMMAND_ERROR_IS_FATAL ANY)
+    file(CHMOD ${target} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+    message(STATUS "Installing: ${target}")
+endforeach()
