@@ -19,7 +19,7 @@ check_tree() {
             LC_ALL=C sort -z |
             xargs -0 -r awk '
                 BEGIN {
-                    count = split("base platform shm engine control config client ipc adapter", order, " ")
+                    count = split("base platform shm engine control config client ipc io adapter", order, " ")
                     for (i = 1; i <= count; ++i) level[order[i]] = i
                     n = split("cstdint cstddef stdint.h stddef.h atomic bit type_traits", names, " ")
                     for (i = 1; i <= n; ++i) plain[names[i]] = 1

@@ -1,0 +1,122 @@
+#include "io/messaging/service.hpp"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace causeway::io::messaging {
+namespace {
+
+constexpr std::uint32_t kBacklog = 64;
+constexpr int kMostAtOnce = 256;  // completions, before the caller looks at its device
+
+}  // namespace
+
+void hand_out(Channel& channel, const cw_completion& completion, Handler& handler) noexcept {
+    const bool had_ended = channel.ended();
+    switch (channel.take(completion)) {
+        case Channel::Event::opened:
+            handler.opened(channel);
+            break;
+        case Channel::Event::message:
+            handler.message(channel, channel.message());
+            break;
+        case Channel::Event::sent:
+            handler.sent(channel, channel.sent_cookie());
+            break;
+        case Channel::Event::nothing:
+        case Channel::Event::ended:
+            break;
+    }
+    if (channel.ended() && !had_ended)
+        handler.ended(channel);
+}
+
+Result<std::unique_ptr<Service>> Service::open(std::shared_ptr<client::Partition> partition,
+                                               const std::string& name, const ChannelTerms& terms) {
+    CW_TRY_ASSIGN(auto port, ipc::inner::Port::open(std::move(partition), CW_WAIT_ADAPTIVE,
+                                                    ipc::inner::Doors::listens));
+    CW_TRY_ASSIGN(client::Listener listener,
+                  client::Listener::create(port->partition(), name, kBacklog));
+    std::unique_ptr<Service> service(new Service(std::move(port), std::move(listener), terms));
+    CW_TRY(service->make_spare());  // what cannot be had shows now
+    return service;
+}
+
+Result<void> Service::make_spare() {
+    if (spare_)
+        return {};
+    CW_TRY_ASSIGN(spare_, Channel::create(*port_, terms_));
+    return {};
+}
+
+// Takes in whoever wants to connect.
+void Service::admit() noexcept {
+    try {
+        while (port_->partition()->adapter().standing() == client::Standing::here) {
+            if (auto made = make_spare(); !made.has_value()) {
+                trouble_ = made.error().text;
+                return;
+            }
+            auto accepted = listener_.accept(spare_->pair(), 0);
+            if (!accepted.has_value() && accepted.error().code == ErrorCode::again)
+                return;
+            std::unique_ptr<Channel> channel = std::move(spare_);
+            if (accepted.has_value())
+                accepted = channel->welcome();
+            if (accepted.has_value())
+                channels_.push_back(std::move(channel));
+            else
+                trouble_ = accepted.error().text;  // it has gone again: the next one
+        }
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+}
+
+void Service::sweep() noexcept {
+    const auto gone = [](const std::unique_ptr<Channel>& channel) {
+        return channel->ended() && channel->unsent() == 0 && channel->holds() == 0;
+    };
+    channels_.erase(std::remove_if(channels_.begin(), channels_.end(), gone), channels_.end());
+    ended_ = static_cast<std::uint32_t>(
+        std::count_if(channels_.begin(), channels_.end(),
+                      [](const std::unique_ptr<Channel>& channel) { return channel->ended(); }));
+}
+
+bool Service::step(Handler& handler) noexcept {
+    bool any = false;
+    if (port_->handed_out()) {
+        if (ended_ != 0)
+            sweep();
+        if (port_->knocked()) {
+            any = true;
+            admit();
+        }
+    }
+    for (int i = 0; i < kMostAtOnce; ++i) {
+        const cw_completion* const completion = port_->next();
+        if (completion == nullptr)
+            break;
+        any = true;
+        Channel& channel = *static_cast<Channel*>(completion->user);
+        const bool had_ended = channel.ended();
+        hand_out(channel, *completion, handler);
+        if (channel.ended() && !had_ended)
+            ++ended_;
+    }
+    return any;
+}
+
+void Service::settle(std::uint64_t until_ns) noexcept {
+    for (const auto& channel : channels_)
+        channel->settle();
+    const bool to_sweep = std::any_of(channels_.begin(), channels_.end(), [](const auto& channel) {
+        return channel->ended() && channel->unsent() == 0 && channel->holds() == 0;
+    });
+    const bool more = !port_->handed_out() || to_sweep;
+    port_->settle(more ? ipc::inner::Port::Worth::something : ipc::inner::Port::Worth::nothing,
+                  until_ns);
+}
+
+}  // namespace causeway::io::messaging
