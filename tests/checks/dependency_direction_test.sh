@@ -62,11 +62,11 @@ check_tree() {
                     } else if (place == "examples") {
                         if (to_room != "" || target ~ /^src\//) forbid("an example sees the public headers only")
                     } else if (place == "apps") {
-                        if (program == "causewayd" && to_room == "client") forbid("the daemon does not know the client")
+                        if (program == "causewayd" && (to_room == "client" || to_room == "io")) forbid("the daemon does not know the client")
                         if (program == "causeway" && to_room == "adapter") forbid("the tool does not know the adapter")
                     } else if (to_room != "") {
                         if (level[to_room] > level[room]) forbid(room " stands above " to_room)
-                        else if (room == "adapter" && (to_room == "client" || to_room == "ipc")) forbid("client and adapter do not know each other")
+                        else if (room == "adapter" && (to_room == "client" || to_room == "ipc" || to_room == "io")) forbid("client and adapter do not know each other")
                     } else if (to_public && level[room] < level["client"]) {
                         forbid("the public API is the client room'"'"'s business")
                     } else if (to_public && room == "adapter") {
@@ -103,6 +103,8 @@ expect_bad src/engine/deep/a.cpp '#  include "adapter/table.hpp"'
 expect_bad src/shm/a.cpp '#include <causeway/causeway.h>'
 expect_bad src/client/a.cpp '#include "adapter/table.hpp"'
 expect_bad src/adapter/a.cpp '#include "client/partition.hpp"'
+expect_bad src/adapter/a.cpp '#include "io/network/switch.hpp"'
+expect_bad src/ipc/a.cpp '#include "io/network/switch.hpp"'
 expect_bad src/adapter/a.cpp '#include <causeway/causeway.hpp>'
 expect_bad src/base/a.cpp '#include "../engine/copy.hpp"'
 expect_bad src/cellar/a.cpp '#include "base/result.hpp"'
@@ -110,11 +112,13 @@ expect_bad include/causeway/a.hpp '#include "base/result.hpp"'
 expect_bad include/causeway/abi/a.hpp '#include <vector>'
 expect_bad include/causeway/abi/a.hpp '#include <causeway/causeway.h>'
 expect_bad apps/causewayd/main.cpp '#include "client/partition.hpp"'
+expect_bad apps/causewayd/main.cpp '#include "io/network/switch.hpp"'
 expect_bad apps/causeway/main.cpp '#include "adapter/table.hpp"'
 expect_bad include/causeway/result.hpp '#include <causeway/causeway.h>'
 expect_bad examples/a.cpp '#include "engine/copy.hpp"'
 expect_good src/adapter/a.cpp '#include "engine/copy.hpp"'
 expect_good src/client/a.cpp '#include <causeway/causeway.h>'
+expect_good src/io/network/a.cpp '#include "client/partition.hpp"'
 expect_good src/base/a.hpp '#include <causeway/abi/status.hpp>'
 expect_good src/base/a.hpp '#include <causeway/result.hpp>'
 expect_good include/causeway/abi/a.hpp '#include <causeway/abi/status.hpp>'
