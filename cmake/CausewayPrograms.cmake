@@ -44,7 +44,7 @@ endfunction()
 
 causeway_program(causewayd FOLDER causewayd OUTPUT causewayd LIBRARIES causeway_adapter)
 # The library's target is called causeway; the command-line tool of that name is causeway_cli here.
-causeway_program(causeway_cli FOLDER causeway OUTPUT causeway LIBRARIES causeway_doctor causeway_config)
+causeway_program(causeway_cli FOLDER causeway OUTPUT causeway LIBRARIES causeway_doctor causeway_config causeway_io)
 
 # An example sees what a user of the library sees: the public headers and the shared library.
 file(GLOB examples CONFIGURE_DEPENDS

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <exception>
+#include <map>
+#include <string>
 #include <utility>
 
 namespace causeway::cli {
@@ -42,6 +44,17 @@ void add_socket_option(CLI::App& subcommand, std::string& socket) {
                     "Socket of the adapter (default: $CAUSEWAY_SOCKET, /run/causeway/fabric.sock, "
                     "$XDG_RUNTIME_DIR/causeway/fabric.sock)")
         ->type_name("PATH");
+}
+
+void add_executor_option(CLI::App& subcommand, abi::Executor& executor) {
+    const std::map<std::string, abi::Executor> names{{"any", abi::Executor::any},
+                                                     {"adapter", abi::Executor::adapter},
+                                                     {"direct", abi::Executor::direct}};
+    subcommand
+        .add_option("--executor", executor,
+                    "Who moves the data: adapter, direct, any (as policy has it; the default)")
+        ->transform(CLI::CheckedTransformer(names).description(""))
+        ->type_name("EXECUTOR");
 }
 
 void add_json_option(CLI::App& subcommand, bool& json) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <causeway/abi/control.hpp>
 #include <functional>
 #include <string>
 
@@ -27,12 +28,17 @@ void add_auth(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_stats(CLI::App& app);
 void add_top(CLI::App& app);
+void add_unit(CLI::App& app);
+void add_netdev(CLI::App& app);
 
 // Runs `body` when the subcommand was given. Its number is the exit status; its error is printed.
 void on_run(CLI::App& subcommand, std::function<Result<int>()> body);
 
 // `--socket PATH`, for whoever talks to an adapter. Empty: the library looks at the usual places.
 void add_socket_option(CLI::App& subcommand, std::string& socket);
+
+// `--executor`: whom the unit or host module wants to move its data.
+void add_executor_option(CLI::App& subcommand, abi::Executor& executor);
 
 // `--json`.
 void add_json_option(CLI::App& subcommand, bool& json);

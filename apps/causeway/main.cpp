@@ -71,6 +71,8 @@ int main(int argc, char** argv) {
     cli::add_doctor(app);
     cli::add_stats(app);
     cli::add_top(app);
+    cli::add_unit(app);
+    cli::add_netdev(app);
 
     if (argc < 2) {
         fmt::print(stderr, "{}", app.help());
