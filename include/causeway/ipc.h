@@ -85,7 +85,8 @@ CW_API uint32_t cw_mq_receiver_senders(const cw_mq_receiver* receiver);
 /* Connects to the queue "partition/service". It is let in when its receiver next receives, or waits
  * to. With timeout_ns 0 this only begins: sends say AGAIN until then. Errors: NOT_FOUND (no such
  * partition or queue), DENIED, TIMED_OUT (nothing is made), PROTOCOL (there is something else than
- * a message queue), LIMIT_REACHED, NO_MEMORY. */
+ * a message queue), LIMIT_REACHED, NO_MEMORY, and with timeout_ns 0 AGAIN (nothing is made: the
+ * partition has not come back yet to an adapter that was restarted). */
 CW_API CW_CHECK int cw_mq_sender_open(cw_partition* partition, const char* target,
                                       const cw_ipc_options* options, uint64_t timeout_ns,
                                       cw_mq_sender** out);
@@ -184,7 +185,8 @@ typedef struct cw_answer {
 /* Serves "this partition/service". Errors: as cw_mq_receiver_open. */
 CW_API CW_CHECK int cw_rpc_server_open(cw_partition* partition, const char* service,
                                        const cw_ipc_options* options, cw_rpc_server** out);
-/* Ends the service: its clients are told PEER_GONE. */
+/* Waits up to a second for answers that are still on their way; then ends the service: its clients
+ * are told PEER_GONE. */
 CW_API void cw_rpc_server_close(cw_rpc_server* server);
 /* The next request of whichever client. Clients that connect are let in here. Requests may be
  * answered in any order; one that is held costs its client one of the requests it may have

@@ -92,11 +92,13 @@ Result<void> Link::greet(std::uint32_t window) {
 }
 
 Result<void> Link::begin(const std::string& target) {
-    CW_TRY_ASSIGN(first_, allocate(partition_, kLeastBuffer));
-    const cw_slice slice{first_->data(), kLeastBuffer, first_->handle()};
-    if (const ErrorCode code = pair_->post_receive(&slice, 1, kFirstBuffer);
-        code != ErrorCode::none) {
-        return fail(code, client::last_error_text());
+    if (!first_) {
+        CW_TRY_ASSIGN(first_, allocate(partition_, kLeastBuffer));
+        const cw_slice slice{first_->data(), kLeastBuffer, first_->handle()};
+        if (const ErrorCode code = pair_->post_receive(&slice, 1, kFirstBuffer);
+            code != ErrorCode::none) {
+            return fail(code, client::last_error_text());
+        }
     }
     return pair_->connect(target, 0);
 }
@@ -165,9 +167,8 @@ Result<void> Link::accept_greeting(std::uint32_t buffer, std::uint32_t length) {
     window_ = std::min(terms_.window, std::max(theirs.window, 1U));
     quantum_ = std::max(window_ / 8, 1U);
     if (buffer != kFirstBuffer) {
-        return repost(buffer) == ErrorCode::none
-                   ? Result<void>()
-                   : fail(ErrorCode::peer_gone, client::last_error_text());
+        (void)repost(buffer);  // of no use to one that has gone; what it sent before is taken yet
+        return {};
     }
     if (terms_.kind == abi::IpcKind::requests)
         terms_.largest = theirs.largest_answer;

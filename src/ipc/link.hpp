@@ -62,7 +62,8 @@ public:
     // The listening end: buffers are posted before the connection is there; welcome() follows it.
     [[nodiscard]] Result<void> prepare();
     [[nodiscard]] Result<void> welcome() { return greet(terms_.window); }
-    // The connecting end: begins to connect; the peer's greeting brings the rest.
+    // The connecting end: begins to connect; the peer's greeting brings the rest. After `again`
+    // (the other partition is on its way back to the adapter) it may be called again.
     [[nodiscard]] Result<void> begin(const std::string& target);
 
     // Has the peer's greeting come, so that sending is possible?

@@ -35,6 +35,14 @@ public:
     // Lets go of ended links of which no message is held. Nobody may have a completion of theirs.
     void sweep() noexcept;
     [[nodiscard]] std::uint32_t living() const noexcept;
+    // f(link) for each.
+    template<typename F>
+    void each(F&& f) const {
+        for (const Entry& entry : entries_) {
+            if (entry.link)
+                f(*entry.link);
+        }
+    }
 
 private:
     struct Entry {

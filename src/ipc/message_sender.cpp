@@ -35,10 +35,11 @@ Result<void> MessageSender::add(const std::string& target, std::uint64_t timeout
     terms.depth = terms_.depth;
     terms.executor = terms_.executor;
     CW_TRY_ASSIGN(auto created, Link::create(*port_, terms));
-    CW_TRY(created->begin(target));
+    const auto take_in = [this] { take_all(); };
+    const Within within(timeout_ns);
+    CW_TRY(begin_within(*port_, *created, target, within, take_in));
     links_.push_back(std::move(created));
-    Link& link = *links_.back();
-    return greet_within(*port_, link, target, timeout_ns, [this] { take_all(); });
+    return greet_within(*port_, *links_.back(), target, within, take_in);
 }
 
 // Takes in what has come: greetings, credit, and ends.

@@ -3,8 +3,10 @@
 // Threading: the port's thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "base/result.hpp"
 #include "ipc/link.hpp"
@@ -21,6 +23,7 @@ template<typename Said>
 void see_off(Port& port, Said&& said) noexcept {
     const std::uint64_t until = moment_in(kPartingNs);
     while (!said()) {
+        (void)port.knocked();  // nobody is let in any more
         if (const cw_completion* c = port.next()) {
             Link& link = *static_cast<Link*>(c->user);
             if (link.take(*c) == Link::Event::message)
@@ -35,20 +38,48 @@ void see_off(Port& port, Said&& said) noexcept {
 // Why a link that has not met its peer never will.
 [[nodiscard]] Result<void> failed_to_meet(const Link& link, const std::string& target);
 
-// Waits until the peer's greeting has come; `take_all` takes what comes. With timeout 0: not at
-// all. Errors: timed_out (the link goes on connecting), what ended the link.
+// How long whoever connects waits, from now on.
+struct Within {
+    explicit Within(std::uint64_t timeout_ns) noexcept
+        : ms(timeout_ns / 1'000'000), until_ns(timeout_ns == 0 ? 0 : moment_in(timeout_ns)) {}
+    std::uint64_t ms;
+    std::uint64_t until_ns;  // 0: not at all
+};
+
+// Between two attempts to connect to a partition that is on its way back to the adapter.
+inline constexpr std::uint64_t kAskAgainNs = 2'000'000;
+
+// Begins to connect. A partition that an adapter which was restarted still expects is waited for;
+// `take_all` takes what comes meanwhile. Errors: again (only without a wait) and timed_out where it
+// has not come back, what the adapter says.
+template<typename TakeAll>
+[[nodiscard]] Result<void> begin_within(Port& port, Link& link, const std::string& target,
+                                        const Within& within, TakeAll&& take_all) {
+    for (;;) {
+        auto begun = link.begin(target);
+        if (begun.has_value() || begun.error().code != ErrorCode::again || within.until_ns == 0)
+            return begun;
+        const std::uint64_t now = platform::monotonic_ns();
+        if (now >= within.until_ns)
+            return fail(ErrorCode::timed_out, std::move(begun).error().text);
+        take_all();
+        (void)port.wait(std::min(within.until_ns, now + kAskAgainNs));
+    }
+}
+
+// Waits until the peer's greeting has come; `take_all` takes what comes. Errors: timed_out (the
+// link goes on connecting), what ended the link.
 template<typename TakeAll>
 [[nodiscard]] Result<void> greet_within(Port& port, const Link& link, const std::string& target,
-                                        std::uint64_t timeout_ns, TakeAll&& take_all) {
-    const std::uint64_t until = moment_in(timeout_ns);
-    while (timeout_ns != 0 && !link.greeted()) {
+                                        const Within& within, TakeAll&& take_all) {
+    while (within.until_ns != 0 && !link.greeted()) {
         take_all();
         if (link.ended() || port.ended())
             return failed_to_meet(link, target);
-        if (!link.greeted() && port.wait(until) == Port::Woken::timed_out) {
-            return fail_format(
-                ErrorCode::timed_out, "%s has not answered within %llu ms; connecting goes on",
-                target.c_str(), static_cast<unsigned long long>(timeout_ns / 1'000'000));
+        if (!link.greeted() && port.wait(within.until_ns) == Port::Woken::timed_out) {
+            return fail_format(ErrorCode::timed_out,
+                               "%s has not answered within %llu ms; connecting goes on",
+                               target.c_str(), static_cast<unsigned long long>(within.ms));
         }
     }
     return {};

@@ -24,8 +24,10 @@ Result<std::unique_ptr<Pipe>> Pipe::create(const std::shared_ptr<client::Partiti
 }
 
 Result<void> Pipe::connect(const std::string& target, std::uint64_t timeout_ns) {
-    CW_TRY(link_->begin(target));
-    return greet_within(*port_, *link_, target, timeout_ns, [this] { take_all(); });
+    const auto take_in = [this] { take_all(); };
+    const Within within(timeout_ns);
+    CW_TRY(begin_within(*port_, *link_, target, within, take_in));
+    return greet_within(*port_, *link_, target, within, take_in);
 }
 
 Pipe::~Pipe() {

@@ -44,9 +44,10 @@ Result<std::unique_ptr<RequestClient>> RequestClient::open(
     link.depth = terms.depth;
     link.executor = terms.executor;
     CW_TRY_ASSIGN(made->link_, Link::create(*made->port_, link));
-    CW_TRY(made->link_->begin(target));
-    CW_TRY(greet_within(*made->port_, *made->link_, target, timeout_ns,
-                        [&made] { made->take_all(); }));
+    const auto take_in = [&made] { made->take_all(); };
+    const Within within(timeout_ns);
+    CW_TRY(begin_within(*made->port_, *made->link_, target, within, take_in));
+    CW_TRY(greet_within(*made->port_, *made->link_, target, within, take_in));
     return made;
 }
 
@@ -72,10 +73,13 @@ void RequestClient::take_all() noexcept {
 }
 
 void RequestClient::take_answer(const cw_completion& c) noexcept {
+    if (c.has_immediate == 0) {  // the server's farewell
+        link_->release(link_->buffer());
+        return;
+    }
     at_server_ -= at_server_ != 0 ? 1 : 0;
     const std::uint32_t index = abi::tag_slot(c.immediate);
-    const bool known = c.has_immediate != 0 && index < slots_.size() &&
-                       slots_[index].state == State::waiting &&
+    const bool known = index < slots_.size() && slots_[index].state == State::waiting &&
                        (slots_[index].lap & abi::tag::kLaps) == abi::tag_lap(c.immediate);
     if (!known) {  // too late
         link_->release(link_->buffer());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/last_error.hpp"
+#include "ipc/parting.hpp"
 
 namespace causeway::ipc::inner {
 namespace {
@@ -35,6 +36,20 @@ Result<std::unique_ptr<RequestServer>> RequestServer::open(
     CW_TRY_ASSIGN(Door door, Door::open(*port, service, link));
     return std::unique_ptr<RequestServer>(
         new RequestServer(std::move(port), std::move(door), terms));
+}
+
+RequestServer::~RequestServer() {
+    if (!here())
+        return;
+    links_.each([](Link& link) {
+        if (link.greeted() && !link.ended())
+            (void)link.control(0, 0, 0);  // ends with a completion once the answers before it have
+    });
+    see_off(*port_, [this] {
+        bool all = true;
+        links_.each([&](const Link& link) { all = all && (link.ended() || link.said_all()); });
+        return all;
+    });
 }
 
 bool RequestServer::take(const cw_completion& c, cw_request& out) noexcept {

@@ -29,6 +29,10 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<RequestServer>> open(
         std::shared_ptr<client::Partition> partition, const std::string& service,
         const Terms& terms);
+    // Answers that were given reach the clients that are there.
+    ~RequestServer();
+    RequestServer(const RequestServer&) = delete;
+    RequestServer& operator=(const RequestServer&) = delete;
 
     [[nodiscard]] bool here() const noexcept { return port_->here(); }
     // Each sets the thread's error text where it returns an error.

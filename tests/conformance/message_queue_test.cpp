@@ -117,6 +117,32 @@ TEST_P(MessageQueues, EndAWaitInTime) {
     EXPECT_EQ(lonely.error().code, ErrorCode::timed_out);
 }
 
+// The receiver has let it in, and looks again only when it has gone for good.
+TEST_P(MessageQueues, DeliverWhatOneSentThatHasGoneSince) {
+    auto to = receiver(options(8, 64));
+    {
+        Partition brief = Partition::attach("brief", {.socket = adapter.socket()}).value();
+        auto from = ipc::MessageSender::open(brief, "b/queue", options(), kNow).value();
+        until([&] {
+            if (from.receivers() == 0) {
+                EXPECT_EQ(to.receive(kNow).error().code, ErrorCode::again);
+            }
+            return from.send("a few words", kNow).has_value();
+        });
+        from.send("and more of them, which do not go inline", kNow).value();
+    }
+    until([&] {
+        const auto gone = ipc::MessageSender::open(a.partition, "brief/none", options(), kNow);
+        return gone.error().text.find("not attached") != std::string::npos;
+    });
+    EXPECT_EQ(text_of(to.receive(kWatchdog)), "a few words");
+    EXPECT_EQ(text_of(to.receive(kWatchdog)), "and more of them, which do not go inline");
+    until([&] {
+        EXPECT_EQ(to.receive(kNow).error().code, ErrorCode::again);
+        return to.senders() == 0;
+    });
+}
+
 TEST_P(MessageQueues, LetViewsBeHeldAndReleasedInAnyOrder) {
     constexpr int kDepth = 8;
     auto to = receiver(options(kDepth, 64));

@@ -1,6 +1,7 @@
 // Requests and answers: order, deadlines, limits, readiness, and ends that go.
 #include <atomic>
 #include <causeway/ipc.hpp>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -71,6 +72,27 @@ TEST_P(Requests, AreAnswered) {
     for (int i = 0; i < 2000; ++i)
         EXPECT_EQ(from.call(std::to_string(i), kWatchdog).value().text(),
                   "re: " + std::to_string(i));
+}
+
+TEST_P(Requests, AreAnsweredThoughTheServerGoesAtOnce) {
+    constexpr std::uint64_t kRounds = 20;
+    for (std::uint64_t round = 0; round < kRounds; ++round) {
+        std::optional<ipc::RequestClient> from;
+        {
+            Partition brief = Partition::attach("brief", {.socket = adapter.socket()}).value();
+            auto server = ipc::RequestServer::open(brief, "server", options()).value();
+            from = ipc::RequestClient::open(a.partition, "brief/server", options(), kNow).value();
+            until([&] {
+                EXPECT_EQ(server.next(kNow).error().code, ErrorCode::again);
+                return from->start("hello", round, kWatchdog).has_value();
+            });
+            server.next(kWatchdog).value().reply(std::string(4000, 'a')).value();
+        }
+        const auto answer = from->finish(kWatchdog).value();
+        EXPECT_EQ(answer.user(), round);
+        EXPECT_TRUE(answer.text() == std::string(4000, 'a')) << name(answer.error());
+        EXPECT_EQ(from->call("still?", kWatchdog).error().code, ErrorCode::peer_gone);
+    }
 }
 
 TEST_P(Requests, AreAnsweredInAnyOrder) {

@@ -8,7 +8,7 @@
 //   queue, to sender    credit: messages consumed so far            (none)
 //   queue, to receiver  none but a farewell of no bytes             a message
 //   pipe                no bytes: credit; else bytes of the stream  no bytes: end of the stream
-//   requests, answers   a Tag                                       (none)
+//   requests, answers   a Tag                                       no bytes: the server's farewell
 //
 // Invariants:
 //  1. Nobody sends data for which it has no credit: at most Greeting::window messages of its own
