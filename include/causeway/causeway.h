@@ -104,6 +104,7 @@ typedef struct cw_completion_queue cw_completion_queue; /* where completions arr
 typedef struct cw_queue_pair cw_queue_pair;             /* one end of a connection */
 typedef struct cw_listener cw_listener;                 /* a service that is offered */
 typedef struct cw_segment cw_segment;                   /* named shared storage */
+typedef struct cw_bus cw_bus;                           /* a look at the controllers */
 
 /* A piece of a local region: `length` bytes at `address` (a pointer into it). */
 typedef struct cw_slice {
@@ -311,11 +312,73 @@ CW_API CW_CHECK int cw_post_append(cw_queue_pair* pair, const cw_slice* slices, 
  * NAME_IN_USE, LIMIT_REACHED, INVALID_ARGUMENT, ADAPTER_GONE. */
 CW_API CW_CHECK int cw_listen(cw_partition* partition, const char* service, uint32_t backlog,
                               cw_listener** out);
+/* What a service is on the fabric's bus, where others find it by this. */
+typedef enum cw_controller_type {
+    CW_CONTROLLER_NONE = 0, /* nothing: an ordinary service */
+    CW_CONTROLLER_NETWORK = 1,
+    CW_CONTROLLER_BLOCK = 2,
+    CW_CONTROLLER_SECURITY = 3,
+    CW_CONTROLLER_OTHER = 4
+} cw_controller_type;
+
+/* As cw_listen, and announces the service on the bus as a controller: it arrives there, and departs
+ * when the listener is closed or its partition ends. At most 64 of a partition (LIMIT_REACHED). */
+CW_API CW_CHECK int cw_listen_as(cw_partition* partition, const char* service, uint32_t backlog,
+                                 cw_controller_type type, cw_listener** out);
 /* Takes the first waiting connection onto the idle queue pair `pair`, waiting at most timeout_ns.
  * Errors: TIMED_OUT, AGAIN (timeout_ns 0 and nobody waits), WRONG_STATE. */
 CW_API CW_CHECK int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns);
 /* Ends the service; connections that wait are refused. */
 CW_API void cw_listener_close(cw_listener* listener);
+
+/* ---- the bus: which controllers are on the fabric, who uses them, how they come and go */
+
+/* How a controller is. */
+typedef enum cw_controller_state {
+    CW_CONTROLLER_UP = 1,
+    CW_CONTROLLER_AWAY = 2 /* its partition has not come back to this adapter yet */
+} cw_controller_state;
+
+/* A controller, as it is shown: valid until the function that it is shown to returns. */
+typedef struct cw_controller {
+    const char* partition;     /* whose it is */
+    const char* service;       /* connect to "partition/service" */
+    cw_controller_type type;   /* what it is for; one of a later release may be none of these */
+    cw_controller_state state; /* how it is */
+    uint32_t connections;      /* accepted, and neither end has let go */
+    uint32_t user_count;       /* how many users there are */
+    const char* const* users;  /* the partitions that have these connections */
+    uint64_t number;           /* names it as long as it is there, also at the next adapter */
+} cw_controller;
+
+/* What has become of a controller. */
+typedef enum cw_bus_change {
+    CW_BUS_ARRIVED = 1,
+    CW_BUS_DEPARTED = 2,
+    CW_BUS_CHANGED = 3 /* its state, or who uses it */
+} cw_bus_change;
+
+/* A look at the bus: as the partition sees it, which is its own controllers and those that it may
+ * connect to; or, with partition NULL, without joining, by the adapter at `socket` (NULL: as in
+ * attach): what the partition of that entrance would see, at the open one all. At a named entrance
+ * one sees among the users of others' controllers oneself only. A cw_bus belongs to one thread at a
+ * time. */
+CW_API CW_CHECK int cw_bus_open(cw_partition* partition, const char* socket, cw_bus** out);
+/* Calls `controller` for each, in the order of their numbers. Errors: NO_ADAPTER, ADAPTER_GONE. */
+CW_API CW_CHECK int cw_bus_list(cw_bus* bus,
+                                void (*controller)(const cw_controller* controller, void* user),
+                                void* user);
+/* Calls `change` for each difference from what the last call told: departures, arrivals, then
+ * others; the first call tells of all as arrived. Waits for a difference, at most timeout_ns; where
+ * there is none by then, or a signal came, it returns CW_OK without a call. A partition is woken by
+ * its events (with timeout_ns 0: when cw_partition_event_fd is readable), without partition the
+ * adapter is asked four times a second. Errors: NO_ADAPTER, ADAPTER_GONE; without partition a later
+ * call goes on with the next adapter. */
+CW_API CW_CHECK int cw_bus_watch(cw_bus* bus, uint64_t timeout_ns,
+                                 void (*change)(cw_bus_change change,
+                                                const cw_controller* controller, void* user),
+                                 void* user);
+CW_API void cw_bus_close(cw_bus* bus); /* looks no more */
 
 /* ---- named segments: shared storage that the adapter makes as configured (docs/segments.md) */
 

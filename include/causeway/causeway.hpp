@@ -9,6 +9,7 @@
 //   for (const causeway::Completion& c : queue.wait(100ms)) ...
 #pragma once
 
+#include <causeway/bus.hpp>
 #include <causeway/completion_queue.hpp>
 #include <causeway/error.hpp>
 #include <causeway/queue_pair.hpp>
@@ -21,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace causeway {
 
@@ -117,10 +119,22 @@ public:
         return pair;
     }
     // Offers `service` to others, of whom at most `backlog` wait to be accepted. Errors:
-    // name_in_use, limit_reached, invalid_argument.
-    [[nodiscard]] Result<Listener> listen(const std::string& service, std::uint32_t backlog = 16) {
-        return make<Listener>(
-            [&](cw_listener** out) { return cw_listen(raw(), service.c_str(), backlog, out); });
+    // name_in_use, limit_reached, invalid_argument. With a type it is a controller on the bus.
+    [[nodiscard]] Result<Listener> listen(const std::string& service, std::uint32_t backlog = 16,
+                                          ControllerType type = ControllerType::none) {
+        return make<Listener>([&](cw_listener** out) {
+            return cw_listen_as(raw(), service.c_str(), backlog,
+                                static_cast<cw_controller_type>(type), out);
+        });
+    }
+
+    // The controllers on the fabric's bus: this partition's own, and those that it may connect to.
+    // Bus::open tells how they come and go.
+    [[nodiscard]] Result<std::vector<Controller>> controllers() {
+        auto bus = Bus::open(raw());
+        if (!bus)
+            return tl::unexpected(bus.error());
+        return bus->controllers();
     }
 
     // Shared storage that is configured under this name.

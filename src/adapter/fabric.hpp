@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "adapter/audit.hpp"
+#include "adapter/bus.hpp"
 #include "adapter/denials.hpp"
 #include "adapter/inbox.hpp"
 #include "adapter/journal.hpp"
@@ -60,6 +61,12 @@ struct SegmentUse {
 [[nodiscard]] inline Party party_of(const Partition& partition) {
     return {partition.name, partition.entrance, partition.user_namespace};
 }
+
+// Who looks at the bus.
+struct BusViewer {
+    bool all = false;  // an observer by the open entrance
+    Party party;       // as who may connect
+};
 
 class Fabric {
 public:
@@ -160,6 +167,23 @@ public:
     void forget_bells_at(std::uint32_t session, std::uint32_t completions);
     // Something that `owner` may have granted is not valid any more.
     void count_revocation(const Partition& owner);
+
+    // --- the bus (fabric_bus.cpp)
+    [[nodiscard]] const Bus& bus() const noexcept { return bus_; }
+    [[nodiscard]] bool sees(const BusViewer& viewer, const Controller& controller) const;
+    // The only user of the controller of whom it may know; empty: it may know of all.
+    [[nodiscard]] static std::string_view only_user(const BusViewer& viewer,
+                                                    const Controller& controller);
+    [[nodiscard]] std::uint64_t bus_generation(const BusViewer& viewer) const;
+    // Rings its events, once, when what it sees on the bus has changed.
+    void tell_next_bus_change(const Partition& partition) {
+        awaiting_bus_.insert(partition.session);
+    }
+    // The listener is a controller, or is not any more.
+    void announce(std::uint32_t session, std::uint32_t listener, Controller controller);
+    void withdraw(std::uint32_t session, std::uint32_t listener);
+    // What `connector` uses from now on, if that is a controller.
+    void begin_use(std::uint32_t connector);
 
     // --- regions
     [[nodiscard]] bool inode_known(const FileKey& key) const { return inodes_.count(key) != 0; }
@@ -278,6 +302,12 @@ private:
     [[nodiscard]] Result<void> join(QueuePair& a, QueuePair& b, Inbound inbound_a,
                                     Inbound inbound_b);
     void take_from_listener(const QueuePair& pair);
+    void tell_of(const Controller& controller, std::string_view user);
+    void tell_all_of_bus();
+    static void ring_bus(const Partition& partition);
+    void withdraw_all(std::uint32_t session);
+    void controllers_are_up(std::uint32_t session);
+    void end_use(QueuePair& end);
     [[nodiscard]] bool may_stay(const QueuePair& connector, const Partition& to,
                                 std::string& rule) const;
     void cut(QueuePair& pair, const Partition& from, const Partition& to, const std::string& rule);
@@ -318,6 +348,8 @@ private:
     std::map<std::uint32_t, Bell> bells_;  // between direct peers
     std::map<BellKey, std::uint32_t> bell_numbers_;
     std::set<FileKey> inodes_;
+    Bus bus_;
+    std::set<std::uint32_t> awaiting_bus_;  // sessions that are to be told of its next change
     std::uint32_t last_queue_pair_ = 0;
     std::uint32_t last_network_id_ = 0;
     std::uint32_t last_bell_ = 0;

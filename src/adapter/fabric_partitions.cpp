@@ -59,6 +59,8 @@ void Fabric::end(std::uint32_t session) {
         journal_->free(listener.cell);
     partition->listeners.clear();
     partition->services.clear();
+    awaiting_bus_.erase(session);
+    withdraw_all(session);
     drop_pending_region(*partition);
     close_openings(*partition);
     // Before the peers hear of the end, so that they find its bells hung up when they let go of
@@ -166,6 +168,7 @@ void Fabric::remove_queue_pair(std::uint32_t id, std::function<void()> done) {
     if (pair->phase == QueuePair::Phase::connecting)
         take_from_listener(*pair);
     pair->phase = QueuePair::Phase::closing;
+    end_use(*pair);
 
     const std::shared_ptr<End> end = pair->end;
     Mover* const home = &mover(end->options().mover);

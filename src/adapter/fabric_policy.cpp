@@ -79,6 +79,7 @@ void Fabric::cut(QueuePair& pair, const Partition& from, const Partition& to,
                        abi::Error::denied);
         return;
     }
+    end_use(pair);
     pair.cut = true;
     if (QueuePair* const other = queue_pair(pair.peer_id))
         other->cut = true;
@@ -107,6 +108,7 @@ std::uint32_t Fabric::set_policy(std::unique_ptr<Policy> policy) {
             permit(pair);
         }
     }
+    tell_all_of_bus();  // others may see something else now
     return cuts;
 }
 

@@ -151,9 +151,17 @@ void Fabric::collect_cells() {
     });
     std::set<std::pair<std::uint32_t, std::string>> services;  // session, service
     distribute(journal_->all<ListenerCell>(), [&](Estate& of, ListenerCell* cell) {
-        return sound(*cell) && of.listeners.count(cell->id) == 0 &&
-               services.emplace(cell->head.session, cell->service).second &&
-               of.listeners.emplace(cell->id, cell).second;
+        if (!sound(*cell) || of.listeners.count(cell->id) != 0 ||
+            !services.emplace(cell->head.session, cell->service).second)
+            return false;
+        if (cell->controller != 0)
+            announce(cell->head.session, cell->id,
+                     {.type = static_cast<abi::ControllerType>(cell->controller),
+                      .state = abi::ControllerState::away,
+                      .partition = of.partition->name,
+                      .entrance = of.partition->entrance,
+                      .service = cell->service});
+        return of.listeners.emplace(cell->id, cell).second;
     });
     distribute(journal_->all<SegmentCell>(), [](Estate& of, SegmentCell* cell) {
         return sound(*cell) && of.segments.emplace(cell->id, cell).second;
@@ -225,6 +233,7 @@ void Fabric::give_up(std::uint32_t session) {
     const std::unique_ptr<Estate> estate = std::move(estates_.extract(session).mapped());
     const std::string name = estate->partition->name;
     drop(*estate);
+    withdraw_all(session);
     journal_->free(estate->partition);
     free_name(name);
 }
@@ -320,6 +329,7 @@ void Fabric::resume_done(Partition& partition) {
     if (partition.events) {
         partition.events->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::queue_pair_changed));
     }
+    controllers_are_up(partition.session);
     settle_all();
 }
 
@@ -435,6 +445,7 @@ void Fabric::settle_connected(QueuePair& pair) {
     permit(acceptor);
     mover(connector.end->options().mover)
         .connect(connector.end, acceptor.end, pair.executor, Mover::Going::on);
+    begin_use(connector.end->options().id);
 }
 
 }  // namespace causeway::adapter

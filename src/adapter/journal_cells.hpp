@@ -96,6 +96,7 @@ struct alignas(kCellSize) ListenerCell {
     std::uint32_t id;
     std::uint32_t backlog;
     char service[abi::kNameSize];
+    std::uint32_t controller;  // abi::ControllerType
 };
 
 struct alignas(kCellSize) QueuePairCell {

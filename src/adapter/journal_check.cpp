@@ -1,6 +1,7 @@
 #include "adapter/journal_check.hpp"
 
 #include <algorithm>
+#include <causeway/abi/bus.hpp>
 #include <causeway/abi/doorbell.hpp>
 #include <causeway/abi/segment.hpp>
 #include <iterator>
@@ -52,6 +53,7 @@ bool sound(const RegionFilesCell& cell) {
 
 bool sound(const ListenerCell& cell) {
     return cell.id != 0 && cell.backlog != 0 && cell.backlog <= kMostBacklog &&
+           in_range(cell.controller, abi::ControllerType::other) &&
            load_name("service", cell.service).has_value();
 }
 

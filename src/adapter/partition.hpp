@@ -77,8 +77,9 @@ struct QueuePair {
     // connecting: at whose listener it waits
     std::uint32_t listening_session = 0;
     std::uint32_t listener = 0;
-    bool accepted = false;  // it is the accepting end
-    bool cut = false;       // connected once, and not allowed any more
+    std::uint64_t controller = 0;  // connected: the one that it is counted at as a user; 0: none
+    bool accepted = false;         // it is the accepting end
+    bool cut = false;              // connected once, and not allowed any more
     // Brought back by resuming: where its connection stands is taken up when its peer is back, too.
     bool unsettled = false;
     bool repeatable = false;  // resuming: its connect or accept may have gone unanswered

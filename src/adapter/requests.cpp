@@ -34,6 +34,7 @@ constexpr std::array kHandlers = {
     Handler{abi::Request::resolve, Takes::nothing, resolve},
     Handler{abi::Request::explain, Takes::nothing, explain},
     Handler{abi::Request::stats, Takes::nothing, stats},
+    Handler{abi::Request::bus, Takes::nothing, bus},
     Handler{abi::Request::resume_doorbell, Takes::descriptor, resume_doorbell, true},
     Handler{abi::Request::resume_region, Takes::descriptor, resume_region, true},
     Handler{abi::Request::resume_queue_pair, Takes::descriptor, resume_queue_pair, true},
@@ -54,9 +55,10 @@ Answer handle(Call& call) {
     for (const Handler& handler : kHandlers) {
         if (handler.request != type)
             continue;
-        if (call.partition == nullptr && type != abi::Request::stats) {
+        if (call.partition == nullptr && type != abi::Request::stats && type != abi::Request::bus) {
             return fail(ErrorCode::denied,
-                        fmt::format("{}: an observer may only ask for stats: attach as a partition",
+                        fmt::format("{}: an observer may only ask for stats and the bus: attach as "
+                                    "a partition",
                                     control::request_name(call.header.type)));
         }
         if (handler.takes == Takes::nothing && call.descriptor) {

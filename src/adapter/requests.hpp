@@ -79,6 +79,8 @@ struct Call {
 [[nodiscard]] Answer close_segment(Call& call);
 [[nodiscard]] Answer segment_status(Call& call);
 [[nodiscard]] Answer resume_segment(Call& call);
+// requests_bus.cpp
+[[nodiscard]] Answer bus(Call& call);
 // requests_stats.cpp
 [[nodiscard]] Answer stats(Call& call);
 

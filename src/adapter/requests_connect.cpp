@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <causeway/abi/bus.hpp>
 #include <utility>
 
 #include "adapter/requests.hpp"
@@ -141,8 +142,14 @@ Answer listen(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::ListenRequest>(call.bytes));
     CW_TRY_ASSIGN(const std::string service, load_name("service", request.service));
     Partition& partition = *call.partition;
-    if (request.reserved != 0)
-        return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
+    if (request.reserved != 0 || request.reserved_too != 0)
+        return fail(ErrorCode::invalid_argument, "the reserved fields must be zero");
+    if (request.controller > static_cast<std::uint32_t>(abi::ControllerType::other)) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("a controller of type {}: known are network (1), block (2), "
+                                "security (3) and other (4); 0 is an ordinary service",
+                                request.controller));
+    }
     if (request.backlog == 0 || request.backlog > kMostBacklog) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("a backlog of {}: take 1 to {}", request.backlog, kMostBacklog));
@@ -163,6 +170,14 @@ Answer listen(Call& call) {
                     fmt::format("partition {} has {} of at most {} listeners: close some",
                                 partition.name, partition.listeners.size(), most));
     }
+    const auto type = static_cast<abi::ControllerType>(request.controller);
+    if (type != abi::ControllerType::none &&
+        call.fabric.bus().of(partition.session).size() >= Bus::kMostOfOne) {
+        return fail(ErrorCode::limit_reached,
+                    fmt::format("partition {} has {} controllers on the bus, the most that one may "
+                                "have: close some",
+                                partition.name, Bus::kMostOfOne));
+    }
     CW_TRY(events_of(call.fabric, partition));
     auto reply = call.reply<abi::ListenReply>();
     CW_TRY_ASSIGN(auto* cell, call.fabric.journal().add<ListenerCell>(partition.session));
@@ -171,10 +186,17 @@ Answer listen(Call& call) {
     partition.listeners.emplace(reply.listener, Listener{service, request.backlog, {}, cell});
     cell->id = reply.listener;
     cell->backlog = request.backlog;
+    cell->controller = request.controller;
     CW_TRY(store_text(cell->service, service));
     partition.cell->last_listener = reply.listener;
     partition.cell->unconfirmed_listener = reply.listener;
     Journal::publish(cell);
+    if (type != abi::ControllerType::none)
+        call.fabric.announce(partition.session, reply.listener,
+                             {.type = type,
+                              .partition = partition.name,
+                              .entrance = partition.entrance,
+                              .service = service});
     return Reply::of(reply);
 }
 
@@ -188,6 +210,7 @@ Answer close_listener(Call& call) {
     call.fabric.journal().free(listener->cell);
     partition.services.erase(listener->service);
     partition.listeners.erase(request.listener);
+    call.fabric.withdraw(partition.session, request.listener);
     return Reply::empty(call.header);
 }
 
@@ -307,17 +330,20 @@ Answer accept(Call& call) {
     reply.executor = static_cast<std::uint32_t>(choice.executor);
     CW_TRY(store_text(reply.peer, pair->peer));
     if (choice.executor == abi::Executor::direct) {
-        fabric.connect_direct(connector_id, request.queue_pair,
-                              [reply, answer = call.answer_later()](Result<void> joined) {
-                                  if (joined) {
-                                      answer(Reply::of(reply));
-                                  } else {
-                                      answer(tl::unexpected(joined.error()));
-                                  }
-                              });
+        fabric.connect_direct(
+            connector_id, request.queue_pair,
+            [&fabric, connector_id, reply, answer = call.answer_later()](Result<void> joined) {
+                if (joined) {
+                    fabric.begin_use(connector_id);
+                    answer(Reply::of(reply));
+                } else {
+                    answer(tl::unexpected(joined.error()));
+                }
+            });
         return std::nullopt;
     }
     fabric.mover(connector->end->options().mover).connect(connector->end, pair->end);
+    fabric.begin_use(connector_id);
     return Reply::of(reply);
 }
 

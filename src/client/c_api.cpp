@@ -20,6 +20,8 @@ constexpr char kNoRegion[] = "no region given (NULL)";
 constexpr char kNoListener[] = "no listener given (NULL)";
 constexpr char kNoOut[] = "no place for the result given (NULL)";
 
+static_assert(CW_CONTROLLER_OTHER == static_cast<int>(abi::ControllerType::other));
+
 [[nodiscard]] std::string text_of(const char* text) { return text != nullptr ? text : ""; }
 
 // By f, which says whether direct peers keep what they were granted.
@@ -198,6 +200,11 @@ int cw_region_append_offset(cw_region* region, uint64_t* offset) {
 // ---- listeners
 
 int cw_listen(cw_partition* partition, const char* service, uint32_t backlog, cw_listener** out) {
+    return cw_listen_as(partition, service, backlog, CW_CONTROLLER_NONE, out);
+}
+
+int cw_listen_as(cw_partition* partition, const char* service, uint32_t backlog,
+                 cw_controller_type type, cw_listener** out) {
     if (out == nullptr)
         return missing(kNoOut);
     if (partition == nullptr)
@@ -206,7 +213,10 @@ int cw_listen(cw_partition* partition, const char* service, uint32_t backlog, cw
         return missing("no service given (NULL)");
     if (!partition->shared->here())
         return forked();
-    return make(out, [&] { return Listener::create(partition->shared, service, backlog); });
+    return make(out, [&] {
+        return Listener::create(partition->shared, service, backlog,
+                                static_cast<abi::ControllerType>(type));
+    });
 }
 
 int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns) {

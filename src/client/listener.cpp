@@ -15,11 +15,12 @@ constexpr std::uint64_t kAskAgainNs = 1'000'000'000;
 }  // namespace
 
 Result<Listener> Listener::create(std::shared_ptr<Partition> partition, const std::string& service,
-                                  std::uint32_t backlog) {
+                                  std::uint32_t backlog, abi::ControllerType type) {
     CW_TRY(check_name("service", service));
     auto request = control::make<abi::ListenRequest>(abi::Request::listen);
     CW_TRY(store_text(request.service, service));
     request.backlog = backlog;
+    request.controller = static_cast<std::uint32_t>(type);
     CW_TRY_ASSIGN(const auto reply, partition->call<abi::ListenReply>(request));
     return Listener(std::move(partition), service, reply.listener);
 }

@@ -4,6 +4,7 @@
 // Ownership: shares its partition; the destructor ends the service.
 #pragma once
 
+#include <causeway/abi/bus.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,8 +17,10 @@ namespace causeway::client {
 
 class Listener {
 public:
-    [[nodiscard]] static Result<Listener> create(std::shared_ptr<Partition> partition,
-                                                 const std::string& service, std::uint32_t backlog);
+    // `type`: as which controller the service is announced on the bus; none: not at all.
+    [[nodiscard]] static Result<Listener> create(
+        std::shared_ptr<Partition> partition, const std::string& service, std::uint32_t backlog,
+        abi::ControllerType type = abi::ControllerType::none);
     Listener(Listener&& other) noexcept = default;
     Listener& operator=(Listener&&) = delete;
     Listener(const Listener&) = delete;

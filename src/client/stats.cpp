@@ -5,7 +5,6 @@
 
 #include "base/names.hpp"
 #include "client/secret.hpp"
-#include "control/channel.hpp"
 
 namespace causeway::client {
 namespace {
@@ -19,7 +18,8 @@ template<typename Row>
     return {};
 }
 
-// A partition of the same entrance is undisturbed.
+}  // namespace
+
 Result<control::Channel> observe(const std::string& socket) {
     CW_TRY_ASSIGN(const std::string path, control::fabric_socket_path(socket));
     CW_TRY_ASSIGN(control::Channel channel, control::Channel::connect(path));
@@ -31,8 +31,6 @@ Result<control::Channel> observe(const std::string& socket) {
     CW_TRY(channel.call<abi::AttachReply>(request));
     return channel;
 }
-
-}  // namespace
 
 Result<std::string> reload_configuration(const std::string& socket) {
     CW_TRY_ASSIGN(control::Channel channel, observe(socket));

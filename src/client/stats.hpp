@@ -9,8 +9,13 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "control/channel.hpp"
 
 namespace causeway::client {
+
+// A connection that sees what a partition of its entrance sees, without being one: such a partition
+// is undisturbed. `socket` may be empty: the usual places.
+[[nodiscard]] Result<control::Channel> observe(const std::string& socket);
 
 using RowSink = std::function<void(const void* data, std::size_t size)>;
 

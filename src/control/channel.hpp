@@ -112,6 +112,14 @@ public:
         return rows;
     }
 
+    // One page of the bus.
+    template<typename Row>
+    [[nodiscard]] Result<BusPage<Row>> bus(abi::BusRequest request) {
+        CW_TRY_ASSIGN(const std::span<const std::byte> bytes,
+                      exchange(request.header, writable(request), -1, nullptr));
+        return finish(parse_bus_rows<Row>(bytes));
+    }
+
     [[nodiscard]] bool open() const noexcept { return connection_.valid(); }
     // Readable without a call under way means: the adapter has ended (or breaks the protocol).
     [[nodiscard]] int fd() const noexcept { return connection_.get(); }

@@ -60,6 +60,7 @@ const char* request_name(std::uint16_t type) noexcept {
         "resume_segment",
         "segment_status",
         "explain",
+        "bus",
     };
     const auto number = static_cast<std::uint16_t>(type & ~abi::kReplyBit);
     return number < sizeof kNames / sizeof kNames[0] ? kNames[number] : kNames[0];
@@ -171,11 +172,15 @@ Result<void> check_reply(const abi::Header& request, std::span<const std::byte> 
     return {};
 }
 
-Result<RowsView> parse_stats(std::span<const std::byte> bytes) {
+namespace {
+
+// A reply with rows behind it: `View` has `reply`, which counts them, and `rows`.
+template<typename View>
+Result<View> parse_page(const char* name, std::span<const std::byte> bytes) {
     CW_TRY_ASSIGN(const abi::Header header, parse_header(bytes));
-    RowsView view{};
+    View view{};
     if (bytes.size() < sizeof view.reply) {
-        return protocol(format_text("stats: a reply of %u bytes; at least %zu are needed",
+        return protocol(format_text("%s: a reply of %u bytes; at least %zu are needed", name,
                                     header.size, sizeof view.reply));
     }
     std::memcpy(&view.reply, bytes.data(), sizeof view.reply);
@@ -183,10 +188,20 @@ Result<RowsView> parse_stats(std::span<const std::byte> bytes) {
     // Both factors have 32 bits: the product cannot overflow.
     const std::uint64_t wanted = std::uint64_t{view.reply.rows} * view.reply.row_size;
     if (wanted != view.rows.size() || (view.reply.rows != 0 && view.reply.row_size == 0)) {
-        return protocol(format_text("stats: %u rows of %u bytes announced, %zu bytes came",
+        return protocol(format_text("%s: %u rows of %u bytes announced, %zu bytes came", name,
                                     view.reply.rows, view.reply.row_size, view.rows.size()));
     }
     return view;
+}
+
+}  // namespace
+
+Result<RowsView> parse_stats(std::span<const std::byte> bytes) {
+    return parse_page<RowsView>("stats", bytes);
+}
+
+Result<BusView> parse_bus(std::span<const std::byte> bytes) {
+    return parse_page<BusView>("bus", bytes);
 }
 
 }  // namespace causeway::control

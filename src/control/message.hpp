@@ -10,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <causeway/abi/bus.hpp>
 #include <causeway/abi/control.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -101,17 +102,44 @@ struct RowsView {
 };
 [[nodiscard]] Result<RowsView> parse_stats(std::span<const std::byte> bytes);
 
+// `count` rows of `size` bytes each, as many as there are bytes.
+template<typename Row>
+[[nodiscard]] std::vector<Row> rows_of(std::span<const std::byte> bytes, std::size_t count,
+                                       std::size_t size) {
+    static_assert(std::is_trivially_copyable_v<Row>);
+    std::vector<Row> rows(count);
+    const std::size_t common = std::min(sizeof(Row), size);
+    for (std::size_t i = 0; i < count; ++i)
+        std::memcpy(&rows[i], bytes.data() + i * size, common);
+    return rows;
+}
+
 template<typename Row>
 [[nodiscard]] Result<StatsPage<Row>> parse_rows(std::span<const std::byte> bytes) {
-    static_assert(std::is_trivially_copyable_v<Row>);
     CW_TRY_ASSIGN(const RowsView view, parse_stats(bytes));
-    StatsPage<Row> page;
-    page.next = view.reply.next;
-    page.rows.resize(view.reply.rows);
-    const std::size_t common = std::min<std::size_t>(sizeof(Row), view.reply.row_size);
-    for (std::size_t i = 0; i < page.rows.size(); ++i)
-        std::memcpy(&page.rows[i], view.rows.data() + i * view.reply.row_size, common);
-    return page;
+    return StatsPage<Row>{view.reply.next,
+                          rows_of<Row>(view.rows, view.reply.rows, view.reply.row_size)};
+}
+
+// --- BusReply: likewise.
+template<typename Row>
+struct BusPage {
+    std::uint64_t next = 0;
+    std::uint64_t generation = 0;
+    std::vector<Row> rows;
+};
+
+struct BusView {
+    abi::BusReply reply;
+    std::span<const std::byte> rows;
+};
+[[nodiscard]] Result<BusView> parse_bus(std::span<const std::byte> bytes);
+
+template<typename Row>
+[[nodiscard]] Result<BusPage<Row>> parse_bus_rows(std::span<const std::byte> bytes) {
+    CW_TRY_ASSIGN(const BusView view, parse_bus(bytes));
+    return BusPage<Row>{view.reply.next, view.reply.generation,
+                        rows_of<Row>(view.rows, view.reply.rows, view.reply.row_size)};
 }
 
 }  // namespace causeway::control

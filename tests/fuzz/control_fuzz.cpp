@@ -59,6 +59,18 @@ void try_text(std::span<const char> array) {
 }
 
 template<typename Row>
+void try_bus_rows(std::span<const std::byte> bytes) {
+    const auto page = parse_bus_rows<Row>(bytes);
+    if (!page)
+        return;
+    const auto view = parse_bus(bytes);
+    require(view.has_value(), "rows without their view");
+    require(view->rows.size() == std::size_t{view->reply.rows} * view->reply.row_size,
+            "rows of another size");
+    require(page->rows.size() <= bytes.size(), "rows beyond the message");
+}
+
+template<typename Row>
 void try_rows(std::span<const std::byte> bytes) {
     const auto page = parse_rows<Row>(bytes);
     if (!page)
@@ -106,6 +118,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try_message<abi::DisconnectRequest>(bytes);
     try_message<abi::StatsRequest>(bytes);
     try_message<abi::ErrorReply>(bytes);
+    try_message<abi::BusRequest>(bytes);
+    try_bus_rows<abi::ControllerRow>(bytes);
+    try_bus_rows<abi::BusUserRow>(bytes);
     try_rows<abi::AdapterRow>(bytes);
     try_rows<abi::PartitionRow>(bytes);
     try_rows<abi::QueuePairRow>(bytes);

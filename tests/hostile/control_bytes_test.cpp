@@ -56,6 +56,18 @@ std::map<std::string, Make> valid_requests() {
     };
     all["open_doorbell"] = simple(test::doorbell_request(abi::DoorbellKind::completions));
     all["listen"] = simple(test::listen_request("some-service"));
+    all["listen_as"] =
+        simple(test::controller_request("some-controller", abi::ControllerType::block));
+    all["bus"] = simple(test::bus_request(1, abi::bus_flag::kTell));
+    all["bus_users"] = [](RawSession& session) {
+        const auto listener =
+            session.client.call(test::controller_request("own", abi::ControllerType::network))
+                ->as<abi::ListenReply>()
+                .listener;
+        return Valid{bytes_of(test::bus_users_request(
+                         std::uint64_t{session.attached.session} << 32 | listener)),
+                     {}};
+    };
     all["stats"] = simple(test::stats_request(abi::StatsKind::queue_pairs));
     all["wakeup_socket"] = [](RawSession& session) {
         auto request = control::make<abi::DoorbellRequest>(abi::Request::wakeup_socket);
@@ -191,10 +203,11 @@ TEST_P(ControlBytes, EverySizeGetsAnAnswer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Requests, ControlBytes,
-                         testing::Values("open_doorbell", "listen", "stats", "wakeup_socket",
-                                         "close_doorbell", "register_region", "deregister_region",
-                                         "region_status", "create_queue_pair", "close_listener",
-                                         "connect", "accept", "disconnect"),
+                         testing::Values("open_doorbell", "listen", "listen_as", "bus", "bus_users",
+                                         "stats", "wakeup_socket", "close_doorbell",
+                                         "register_region", "deregister_region", "region_status",
+                                         "create_queue_pair", "close_listener", "connect", "accept",
+                                         "disconnect"),
                          [](const auto& each) { return each.param; });
 
 TEST(ControlBytes, EveryFlippedByteOfAttachGetsAnAnswer) {

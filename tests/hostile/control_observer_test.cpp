@@ -88,8 +88,11 @@ TEST_F(ControlObserver, EverythingButLookingIsRefused) {
         EXPECT_EQ(client.call(test::stats_request(abi::StatsKind::adapter), file.get())->code(),
                   ErrorCode::protocol);
 
+        EXPECT_EQ(client.call(test::bus_request(), file.get())->code(), ErrorCode::protocol);
+
         // It may still look, and the partition has all it had.
         EXPECT_TRUE(client.call(test::stats_request(abi::StatsKind::adapter))->ok());
+        EXPECT_TRUE(client.call(test::bus_request())->ok());
         EXPECT_TRUE(
             partition.client.call(test::region_request(abi::Request::region_status, region))->ok());
         EXPECT_TRUE(partition.client.call(test::disconnect_request(pair))->ok());
@@ -102,7 +105,8 @@ TEST_F(ControlObserver, NoOtherNumberOfRequestIsGranted) {
     {
         auto session = RawSession::observer(adapter.socket("a"));
         for (std::uint16_t type = 0; type < 64; ++type) {
-            if (type == static_cast<std::uint16_t>(abi::Request::stats))
+            if (type == static_cast<std::uint16_t>(abi::Request::stats) ||
+                type == static_cast<std::uint16_t>(abi::Request::bus))
                 continue;
             for (const std::size_t size : {16u, 24u, 48u, 96u, 152u, 4096u}) {
                 std::vector<std::byte> bytes(size);
@@ -116,6 +120,18 @@ TEST_F(ControlObserver, NoOtherNumberOfRequestIsGranted) {
                 EXPECT_FALSE(reply->text().empty()) << type << " of " << size;
             }
         }
+    }
+    expect_baseline();
+}
+
+TEST_F(ControlObserver, IsNotToldOfTheBus) {
+    {
+        auto session = RawSession::observer(adapter.socket("a"));
+        const auto reply = session.client.call(test::bus_request(0, abi::bus_flag::kTell));
+        ASSERT_TRUE(reply.has_value());
+        EXPECT_EQ(reply->code(), ErrorCode::invalid_argument);
+        EXPECT_NE(reply->text().find("no events"), std::string::npos) << reply->text();
+        EXPECT_TRUE(session.client.call(test::bus_request())->ok());
     }
     expect_baseline();
 }

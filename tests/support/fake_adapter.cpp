@@ -311,6 +311,7 @@ Result<void> FakeAdapter::answer(Session& session, control::IncomingRequest& req
         case abi::Request::segment_status:
         case abi::Request::reload:
         case abi::Request::explain:
+        case abi::Request::bus:
             break;
         case abi::Request::open_segment:
         case abi::Request::copy_segment:

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <causeway/abi/bus.hpp>
 #include <causeway/abi/control.hpp>
 #include <cstddef>
 #include <cstring>
@@ -205,6 +206,27 @@ private:
     auto request = control::make<abi::StatsRequest>(abi::Request::stats, 10);
     request.kind = static_cast<std::uint32_t>(kind);
     request.cursor = cursor;
+    return request;
+}
+
+[[nodiscard]] inline abi::ListenRequest controller_request(const std::string& service,
+                                                           abi::ControllerType type) {
+    auto request = listen_request(service);
+    request.controller = static_cast<std::uint32_t>(type);
+    return request;
+}
+
+[[nodiscard]] inline abi::BusRequest bus_request(std::uint64_t known = 0, std::uint32_t flags = 0) {
+    auto request = control::make<abi::BusRequest>(abi::Request::bus, 12);
+    request.known = known;
+    request.flags = flags;
+    return request;
+}
+
+[[nodiscard]] inline abi::BusRequest bus_users_request(std::uint64_t controller) {
+    auto request = bus_request();
+    request.kind = static_cast<std::uint32_t>(abi::BusKind::users);
+    request.controller = controller;
     return request;
 }
 

@@ -55,6 +55,7 @@ enum class Request : std::uint16_t {
     resume_segment = 26,
     segment_status = 27,
     explain = 28,
+    bus = 29,  // abi/bus.hpp
 };
 inline constexpr std::uint16_t kReplyBit = 0x8000;  // type of a reply = request | kReplyBit
 
@@ -75,8 +76,8 @@ static_assert(sizeof(ErrorReply) == 512);
 
 // --- attach: the first request. On a named entrance an empty name means the entrance's own.
 namespace attach_flag {
-// Not a partition: has no name (`name` is empty) and may only ask for stats, of what a partition
-// that came in by the same entrance would see.
+// Not a partition: has no name (`name` is empty) and may only ask for stats and the bus, of what a
+// partition that came in by the same entrance would see.
 inline constexpr std::uint32_t kObserver = 1;
 // The partition of an adapter that has died, by its session and token: see resume below.
 inline constexpr std::uint32_t kResume = 2;
@@ -236,6 +237,8 @@ struct ListenRequest {
     char service[kNameSize];
     std::uint32_t backlog;
     std::uint32_t reserved;
+    std::uint32_t controller;  // ControllerType (abi/bus.hpp) as which it is on the bus
+    std::uint32_t reserved_too;
 };
 struct ListenReply {
     Header header;
@@ -277,7 +280,7 @@ struct DisconnectRequest {  // ends and frees the queue pair; reply: Header
     std::uint32_t reserved;
 };
 static_assert(sizeof(CreateQueuePairRequest) == 48 && sizeof(CreateQueuePairReply) == 40);
-static_assert(sizeof(ListenRequest) == 88 && sizeof(ListenReply) == 24);
+static_assert(sizeof(ListenRequest) == 96 && sizeof(ListenReply) == 24);
 static_assert(sizeof(CloseListenerRequest) == 24 && sizeof(ConnectRequest) == 152);
 static_assert(sizeof(ConnectReply) == 24 && sizeof(AcceptRequest) == 32);
 static_assert(sizeof(AcceptReply) == 88 && sizeof(DisconnectRequest) == 24);

@@ -40,6 +40,7 @@ enum class DoorbellEvent : std::uint32_t {
     connection_wanted = 0,   // some listener of the partition has a pending connection
     queue_pair_changed = 1,  // some queue pair changed its state (connected, refused, peer gone)
     segment_changed = 2,     // some opening of a segment may have ended: ask segment_status
+    bus_changed = 3,         // what it sees on the bus has changed since it asked (abi/bus.hpp)
 };
 
 }  // namespace causeway::abi

@@ -55,6 +55,7 @@ TEST(Control, NumbersOfRequestsStand) {
         abi::Request::resume_segment,
         abi::Request::segment_status,
         abi::Request::explain,
+        abi::Request::bus,
     };
     for (std::size_t i = 0; i < std::size(kInOrder); ++i) {
         EXPECT_EQ(static_cast<std::size_t>(kInOrder[i]), i + 1);
@@ -233,10 +234,11 @@ TEST(Control, QueuePairMessagesStandAsSpecified) {
     auto listen = message<abi::ListenRequest>(abi::Request::listen);
     std::strcpy(listen.service, "invoices");
     listen.backlog = 0x01020304;
+    listen.controller = 0x11121314;
     EXPECT_EQ(hex_lines_of(listen),
-              "0000: 58 00 00 00 09 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
+              "0000: 60 00 00 00 09 00 00 00 0d 0c 0b 0a 00 00 00 00\n"
               "0010: 69 6e 76 6f 69 63 65 73 00 00 00 00 00 00 00 00\n"
-              "0050: 04 03 02 01 00 00 00 00\n");
+              "0050: 04 03 02 01 00 00 00 00 14 13 12 11 00 00 00 00\n");
     auto disconnect = message<abi::DisconnectRequest>(abi::Request::disconnect);
     disconnect.queue_pair = 0x01020304;
     EXPECT_EQ(hex_lines_of(disconnect),

@@ -100,6 +100,7 @@ TEST(DoorbellLayout, StandsAsSpecified) {
     EXPECT_EQ(static_cast<int>(abi::DoorbellEvent::connection_wanted), 0);
     EXPECT_EQ(static_cast<int>(abi::DoorbellEvent::queue_pair_changed), 1);
     EXPECT_EQ(static_cast<int>(abi::DoorbellEvent::segment_changed), 2);
+    EXPECT_EQ(static_cast<int>(abi::DoorbellEvent::bus_changed), 3);
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ TEST_F(CApi, TakesNothingForAnError) {
         cw_post_receive(nullptr, &slice, 1, 1),
         cw_listen(nullptr, "s", 1, &listener),
         cw_listen(partition.get(), nullptr, 1, &listener),
+        cw_listen_as(nullptr, "s", 1, CW_CONTROLLER_BLOCK, &listener),
         cw_accept(nullptr, nullptr, 0),
         cw_stats("/nonexistent", 0, nullptr, nullptr),
         -cw_partition_event_fd(nullptr),

@@ -206,7 +206,8 @@ TEST(Message, NamesRequests) {
     EXPECT_STREQ(request_name(24), "copy_segment");
     EXPECT_STREQ(request_name(27), "segment_status");
     EXPECT_STREQ(request_name(28), "explain");
-    EXPECT_STREQ(request_name(29), "unknown");
+    EXPECT_STREQ(request_name(29), "bus");
+    EXPECT_STREQ(request_name(30), "unknown");
     EXPECT_STREQ(request_name(0xffff), "unknown");
 }
 
@@ -263,6 +264,35 @@ TEST(MessageRows, RefusesCountsThatDoNotAddUp) {
         EXPECT_EQ(page.error().code, ErrorCode::protocol);
     }
     EXPECT_FALSE(parse_rows<abi::RegionRow>(Bytes(16)).has_value());
+}
+
+Bytes bus_of(std::uint32_t rows, std::uint32_t row_size, std::size_t bytes) {
+    auto reply = make<abi::BusReply>(abi::Request::bus);
+    reply.rows = rows;
+    reply.row_size = row_size;
+    reply.next = 0x500000001;
+    reply.generation = 77;
+    Bytes out = copy_of(reply);
+    set_size(out, sizeof reply + bytes);
+    return out;
+}
+
+TEST(MessageRows, ParsesThoseOfTheBus) {
+    Bytes bytes = bus_of(2, sizeof(abi::BusUserRow), 2 * sizeof(abi::BusUserRow));
+    abi::BusUserRow row{};
+    row.connections = 12;
+    std::memcpy(bytes.data() + sizeof(abi::BusReply) + sizeof row, &row, sizeof row);
+    const auto page = parse_bus_rows<abi::BusUserRow>(bytes);
+    ASSERT_TRUE(page.has_value()) << page.error().text;
+    EXPECT_EQ(page->next, 0x500000001u);
+    EXPECT_EQ(page->generation, 77u);
+    ASSERT_EQ(page->rows.size(), 2u);
+    EXPECT_EQ(page->rows[1].connections, 12u);
+    EXPECT_TRUE(parse_bus_rows<abi::ControllerRow>(bus_of(0, 0, 0))->rows.empty());
+    EXPECT_EQ(parse_bus_rows<abi::ControllerRow>(bus_of(3, 200, 600))->rows.size(), 3u);
+    EXPECT_EQ(parse_bus_rows<abi::ControllerRow>(bus_of(2, 152, 152)).error().code,
+              ErrorCode::protocol);
+    EXPECT_FALSE(parse_bus_rows<abi::ControllerRow>(Bytes(32)).has_value());
 }
 
 }  // namespace
