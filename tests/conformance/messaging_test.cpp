@@ -20,7 +20,7 @@ class Messaging : public testing::TestWithParam<const char*> {
 protected:
     [[nodiscard]] static ChannelTerms terms() {
         ChannelTerms made;
-        made.service = 7;
+        made.service = 4;  // ControllerType::other
         made.features = 5;
         made.messages = 16;
         made.message = 500;
@@ -228,7 +228,7 @@ TEST_P(Messaging, SaysWhyAHostIsNotConnected) {
     until([&] { return !host->trouble().empty(); });
     EXPECT_NE(host->trouble().find("unit"), std::string::npos) << host->trouble();
     ChannelTerms other = terms();
-    other.service = 8;
+    other.service = 2;
     open_service(other);
     until([&] { return host->trouble().find("another kind") != std::string::npos; });
 }

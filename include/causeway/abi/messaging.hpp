@@ -31,7 +31,7 @@ struct Hello {
     std::uint32_t magic;
     std::uint16_t major;
     std::uint16_t minor;
-    std::uint16_t service;  // what the unit is: the type of a controller
+    std::uint16_t service;  // what the unit is: ControllerType (abi/bus.hpp)
     std::uint16_t reserved;
     std::uint32_t features;      // of the service; those hold that both ends offer
     std::uint32_t messages;      // posted buffers for messages to this end

@@ -11,7 +11,8 @@
 
 namespace causeway::abi::network {
 
-inline constexpr std::uint16_t kService = 1;  // the type of a controller, and Hello::service
+// Hello::service: ControllerType::network.
+inline constexpr std::uint16_t kService = 1;
 
 enum class Kind : std::uint16_t {
     join = 1,     // to the unit: Join

@@ -37,7 +37,8 @@ Result<std::unique_ptr<Service>> Service::open(std::shared_ptr<client::Partition
     CW_TRY_ASSIGN(auto port, ipc::inner::Port::open(std::move(partition), CW_WAIT_ADAPTIVE,
                                                     ipc::inner::Doors::listens));
     CW_TRY_ASSIGN(client::Listener listener,
-                  client::Listener::create(port->partition(), name, kBacklog));
+                  client::Listener::create(port->partition(), name, kBacklog,
+                                           static_cast<abi::ControllerType>(terms.service)));
     std::unique_ptr<Service> service(new Service(std::move(port), std::move(listener), terms));
     CW_TRY(service->make_spare());  // what cannot be had shows now
     return service;

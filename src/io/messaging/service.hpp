@@ -21,6 +21,7 @@ namespace causeway::io::messaging {
 
 class Service {
 public:
+    // On the bus it is a controller of the type ChannelTerms::service.
     [[nodiscard]] static Result<std::unique_ptr<Service>> open(
         std::shared_ptr<client::Partition> partition, const std::string& name,
         const ChannelTerms& terms);
