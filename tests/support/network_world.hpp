@@ -81,10 +81,20 @@ void in_network(Part part) {
     return finished.out;
 }
 
+// The kernel takes notice of a cable in its own time, and drops what is sent until then.
+inline void wait_until_up(const std::string& interface) {
+    EXPECT_TRUE(eventually([&] {
+        return ip({"-json", "link", "show", "dev", interface}).find("\"operstate\":\"UP\"") !=
+               std::string::npos;
+    })) << interface;
+}
+
 inline void make_veth(const std::string& one, const std::string& other) {
     (void)ip({"link", "add", one, "type", "veth", "peer", "name", other});
     (void)ip({"link", "set", one, "up"});
     (void)ip({"link", "set", other, "up"});
+    wait_until_up(one);
+    wait_until_up(other);
 }
 
 [[nodiscard]] inline bool readable(int fd, int patience_ms = 30000) {

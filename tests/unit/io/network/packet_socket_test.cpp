@@ -180,6 +180,8 @@ TEST(PacketSocket, AnInterfaceMayGoDownAndComeBack) {
         EXPECT_EQ(name(written.status), std::string("refused"));
         EXPECT_EQ(written.error, ENETDOWN);
         (void)ip({"link", "set", "v0", "up"});
+        test::wait_until_up("v0");
+        test::wait_until_up("v1");
         peer.send(test::ethernet_of(frame));
         EXPECT_EQ(test::next_frame(packets), frame);
         EXPECT_EQ(packets.write(frame).status, IoStatus::done);

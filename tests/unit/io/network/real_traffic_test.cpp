@@ -106,7 +106,7 @@ Ends connect(Fabric& fabric, const Namespace& here, const Namespace& there, cons
         ::connect(ends.client.get(), reinterpret_cast<const sockaddr*>(&target), sizeof target),
         -1);
     EXPECT_EQ(errno, EINPROGRESS);
-    for (int i = 0; i < 60 && !ends.server.valid(); ++i) {
+    for (int i = 0; i < 60 && !ends.server.valid() && !testing::Test::HasFailure(); ++i) {
         turn(fabric, {{listener.get(), POLLIN, 0}});
         ends.server.reset(
             ::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -159,14 +159,19 @@ struct TwoTaps {
         here.enter();
     }
     static Tap make(const char* four, const char* six, Offload offload, std::uint32_t mtu) {
-        // No search for doubles, which takes seconds.
+        // No search for doubles, which takes seconds; but the kernel still says later that there
+        // are none.
         std::ofstream("/proc/sys/net/ipv6/conf/default/accept_dad") << 0;
-        return Tap::open({.name = "cw0",
-                          .addresses = {InterfaceAddress::parse(four).value(),
-                                        InterfaceAddress::parse(six).value()},
-                          .mtu = mtu,
-                          .offload = offload})
-            .value();
+        Tap tap = Tap::open({.name = "cw0",
+                             .addresses = {InterfaceAddress::parse(four).value(),
+                                           InterfaceAddress::parse(six).value()},
+                             .mtu = mtu,
+                             .offload = offload})
+                      .value();
+        EXPECT_TRUE(test::eventually([] {
+            return ip({"-6", "addr", "show", "tentative"}).empty();
+        }));
+        return tap;
     }
     Namespace here;
     Tap one;
