@@ -24,10 +24,8 @@ constexpr std::uint32_t kUdpChecksum = 6;
 // The one load. A plain memcpy is one the compiler may do again.
 template<std::size_t Size>
 std::array<std::byte, Size> take(std::span<const std::byte> from) noexcept {
-    std::array<std::byte, Size> copy;
-    for (std::size_t i = 0; i < Size; ++i)
-        copy[i] = Untrusted(from[i]).load();
-    return copy;
+    using Bytes = std::array<std::byte, Size>;
+    return Untrusted(*reinterpret_cast<const Bytes*>(from.data())).load();
 }
 
 MacAddress mac_at(std::span<const std::byte> from) noexcept {
