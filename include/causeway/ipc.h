@@ -39,9 +39,12 @@ extern "C" {
 typedef struct cw_ipc_options {
     size_t size; /* sizeof(cw_ipc_options): lets the structure grow */
     /* The listening end says how large a message (a request; a pipe's buffer) may be, in bytes;
-     * 0: 4096 (pipe: 32768). At most 64 MiB. The connecting end's is not looked at. */
+     * 0: 4096 (pipe: 32768). At most 64 MiB. At a connecting end: what this end is for at most, so
+     * that its memory does not depend on the other end's word; 0: whatever the other end says, as
+     * long as the buffers for it take no more than 256 MiB here (LIMIT_REACHED). */
     uint32_t max_message;
-    /* The same of an answer; request servers only. 0: 4096. */
+    /* The same of an answer. 0: 4096. A client that says less than the server does not connect
+     * (LIMIT_REACHED); 0: as above. */
     uint32_t max_answer;
     /* Messages that may be under way, or held by the receiver, per connection: each has a buffer of
      * that size on the receiving side. 0: 256 (pipe: 16). At most 16384; the smaller one of the two

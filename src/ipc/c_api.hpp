@@ -17,6 +17,9 @@ inline constexpr char kNoPartition[] = "no partition given (NULL)";
 inline constexpr char kNoPlace[] = "no place for the result given (NULL)";
 inline constexpr char kNoObject[] = "no object given (NULL)";
 
+// Of a connecting end: 0 leaves sizes to the other one.
+inline constexpr Terms kConnecting{.largest = 0, .largest_answer = 0};
+
 // The options as terms; `defaults` says what 0 means.
 [[nodiscard]] Result<Terms> terms_of(const cw_ipc_options* options, const Terms& defaults);
 

@@ -17,6 +17,7 @@ struct cw_pipe {
 namespace {
 
 constexpr Terms kPipeTerms{.largest = kDefaultPiece, .depth = kDefaultPieces};
+constexpr Terms kConnectingPipe{.largest = 0, .depth = kDefaultPieces};
 
 }  // namespace
 
@@ -45,7 +46,7 @@ int cw_pipe_connect(cw_partition* partition, const char* target, const cw_ipc_op
     if (const int error = check_making(partition, target, out); error != CW_OK)
         return error;
     return make(out, [&]() -> Result<std::unique_ptr<Pipe>> {
-        CW_TRY_ASSIGN(const Terms terms, terms_of(options, kPipeTerms));
+        CW_TRY_ASSIGN(const Terms terms, terms_of(options, kConnectingPipe));
         CW_TRY_ASSIGN(auto pipe, Pipe::create(partition->shared, terms));
         CW_TRY(pipe->connect(target, timeout_ns));
         return pipe;

@@ -51,7 +51,7 @@ int cw_mq_sender_open(cw_partition* partition, const char* target, const cw_ipc_
     if (const int error = check_making(partition, target, out); error != CW_OK)
         return error;
     return make(out, [&]() -> Result<std::unique_ptr<MessageSender>> {
-        CW_TRY_ASSIGN(const Terms terms, terms_of(options, Terms{}));
+        CW_TRY_ASSIGN(const Terms terms, terms_of(options, kConnecting));
         CW_TRY_ASSIGN(auto sender, MessageSender::open(partition->shared, terms));
         CW_TRY(sender->add(target, timeout_ns));
         return sender;

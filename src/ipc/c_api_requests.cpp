@@ -56,7 +56,7 @@ int cw_rpc_client_open(cw_partition* partition, const char* target, const cw_ipc
     if (const int error = check_making(partition, target, out); error != CW_OK)
         return error;
     return make(out, [&]() -> Result<std::unique_ptr<RequestClient>> {
-        CW_TRY_ASSIGN(const Terms terms, terms_of(options, Terms{}));
+        CW_TRY_ASSIGN(const Terms terms, terms_of(options, kConnecting));
         return RequestClient::open(partition->shared, target, terms, timeout_ns);
     });
 }

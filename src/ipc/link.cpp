@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "client/last_error.hpp"
+#include "ipc/terms.hpp"
 
 namespace causeway::ipc::inner {
 namespace {
@@ -51,17 +53,20 @@ Result<std::unique_ptr<Link>> Link::create(const Port& port, const LinkTerms& te
     return link;
 }
 
+std::uint64_t Link::places() const noexcept {
+    return std::uint64_t{ring_for(terms_.depth + abi::kSpareReceives)} + 1;
+}
+
 Result<void> Link::furnish(std::uint32_t receives, std::uint32_t send_size) {
     receive_size_ = std::max(terms_.largest, kLeastBuffer);
     receive_stride_ = whole_lines(receive_size_);
     send_stride_ = whole_lines(std::max(send_size, kLeastBuffer));
-    const std::uint64_t places = ring_for(terms_.depth + abi::kSpareReceives) + 1;
     const std::uint64_t receive_bytes = std::uint64_t{receives} * receive_stride_;
-    CW_TRY_ASSIGN(memory_, allocate(partition_, receive_bytes + places * send_stride_));
+    CW_TRY_ASSIGN(memory_, allocate(partition_, receive_bytes + places() * send_stride_));
     handle_ = memory_->handle();
     receives_at_ = memory_->data();
     sends_at_ = place_ = receives_at_ + receive_bytes;
-    sends_end_ = sends_at_ + places * send_stride_;
+    sends_end_ = sends_at_ + places() * send_stride_;
     held_.assign(receives, 0);
     free_.reserve(receives);
     for (std::uint32_t i = 0; i < receives; ++i) {
@@ -148,33 +153,82 @@ ErrorCode Link::ended_error(const char* what) const noexcept {
 
 // The peer's greeting. A connecting end gets its buffers now, and greets back.
 Result<void> Link::accept_greeting(std::uint32_t buffer, std::uint32_t length) {
+    const bool connecting = buffer == kFirstBuffer;
     abi::Greeting theirs{};
     if (length != sizeof theirs)
         return fail(ErrorCode::protocol, "what answers there is no queue, pipe or server");
-    std::memcpy(&theirs, buffer == kFirstBuffer ? first_->data() : data_of(buffer), sizeof theirs);
-    if (theirs.magic != abi::kGreetingMagic ||
-        theirs.kind != static_cast<std::uint16_t>(terms_.kind)) {
-        return fail(ErrorCode::protocol, "what answers there is of another kind");
-    }
-    if (theirs.version != abi::kIpcVersion)
-        return fail(ErrorCode::version, "the other end speaks another version");
-    constexpr std::uint32_t most = abi::kMaxRingEntries;
-    if (theirs.window > most || theirs.largest > INT32_MAX || theirs.largest_answer > INT32_MAX)
-        return fail(ErrorCode::protocol, "its greeting makes no sense");
+    std::memcpy(&theirs, connecting ? first_->data() : data_of(buffer), sizeof theirs);
+    CW_TRY(check_greeting(theirs));
+    // A listening end has its buffers already, for what it said itself.
+    if (!connecting && terms_.kind == abi::IpcKind::pipe && theirs.largest > terms_.largest)
+        return fail(ErrorCode::protocol, "its greeting asks for more than it was offered");
     theirs_ = theirs;
     credit_ = std::min(theirs.window, terms_.depth);
-    greeted_ = true;
-    window_ = std::min(terms_.window, std::max(theirs.window, 1U));
+    window_ = std::min(terms_.window, theirs.window);
     quantum_ = std::max(window_ / 8, 1U);
-    if (buffer != kFirstBuffer) {
+    if (connecting) {
+        CW_TRY(follow_greeting());
+    } else {
         (void)repost(buffer);  // of no use to one that has gone; what it sent before is taken yet
-        return {};
     }
-    if (terms_.kind == abi::IpcKind::requests)
-        terms_.largest = theirs.largest_answer;
+    greeted_ = true;
+    return {};
+}
+
+// Does it make sense at all?
+Result<void> Link::check_greeting(const abi::Greeting& theirs) const {
+    if (theirs.magic != abi::kGreetingMagic ||
+        theirs.kind != static_cast<std::uint16_t>(terms_.kind)) {
+        return fail(ErrorCode::protocol,
+                    "what answers there is of another kind (message queue, pipe, requests)");
+    }
+    if (theirs.version != abi::kIpcVersion) {
+        return fail_format(ErrorCode::version,
+                           "it speaks version %u, this library %u: update the older libcauseway",
+                           theirs.version, abi::kIpcVersion);
+    }
+    const bool pipe = terms_.kind == abi::IpcKind::pipe;
+    const bool listens = !first_;
+    const bool sends_to_it = pipe || !listens;  // more than credits and answers
+    const bool sense =
+        std::all_of(std::begin(theirs.reserved), std::end(theirs.reserved),
+                    [](std::uint32_t word) { return word == 0; }) &&
+        theirs.window != 0 && theirs.window <= kMostDepth && theirs.largest <= kMostLargest &&
+        theirs.largest_answer <= kMostLargest && (theirs.largest != 0 || !sends_to_it) &&
+        (theirs.largest_answer != 0 || listens || terms_.kind != abi::IpcKind::requests);
+    if (!sense)
+        return fail(ErrorCode::protocol, "its greeting makes no sense");
+    return {};
+}
+
+// The connecting end: as large as the other end says, within its own limits.
+Result<void> Link::follow_greeting() {
+    const bool requests = terms_.kind == abi::IpcKind::requests;
+    if (terms_.limit != 0)
+        theirs_.largest = std::min(theirs_.largest, terms_.limit);
+    if (requests && terms_.limit_answer != 0 && theirs_.largest_answer > terms_.limit_answer) {
+        return fail_format(ErrorCode::limit_reached,
+                           "its answers may have %u bytes, this end is made for %u: set its "
+                           "max_answer to more",
+                           theirs_.largest_answer, terms_.limit_answer);
+    }
+    if (requests)
+        terms_.largest = theirs_.largest_answer;
     if (terms_.kind == abi::IpcKind::pipe)
-        terms_.largest = theirs.largest;
-    CW_TRY(furnish(terms_.window + abi::kSpareReceives, theirs.largest));
+        terms_.largest = theirs_.largest;
+    const std::uint32_t receives = terms_.window + abi::kSpareReceives;
+    const std::uint64_t bytes = std::uint64_t{receives} * whole_lines(terms_.largest) +
+                                places() * whole_lines(theirs_.largest);
+    const bool asked = terms_.limit != 0 && (!requests || terms_.limit_answer != 0);
+    if (!asked && bytes > kMostUnasked) {
+        return fail_format(ErrorCode::limit_reached,
+                           "its messages are so large that their buffers would take %llu MiB "
+                           "here: where that is meant, say so by this end's max_message%s, or take "
+                           "a smaller depth",
+                           static_cast<unsigned long long>(bytes >> 20),
+                           requests ? " and max_answer" : "");
+    }
+    CW_TRY(furnish(receives, theirs_.largest));
     return greet(terms_.kind == abi::IpcKind::pipe ? terms_.window : credit_);
 }
 
@@ -246,6 +300,7 @@ Link::Event Link::take_control(const cw_completion& c) noexcept {
             auto accepted = accept_greeting(buffer, c.length);
             if (accepted.has_value())
                 return Event::nothing;
+            complaint_ = accepted.error().text;
             client::set_error(accepted.error());
             end(accepted.error().code);
         } catch (const std::bad_alloc&) {

@@ -14,6 +14,9 @@
 //  3. The place that send() takes a message from is not written to before its Send has ended: there
 //     is one more of them than the send queue has entries.
 //  4. Sending and taking allocate nothing and make no system call but to wake a sleeping peer.
+//  5. No message is sent that does not fit into place(), whatever the peer's greeting says, and
+//  what
+//     a connecting end allocates on it stays within its LinkTerms' limits.
 #pragma once
 
 #include <causeway/causeway.h>
@@ -22,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -38,6 +42,10 @@ struct LinkTerms {
     std::uint32_t window = 0;          // messages to this end that are held or not yet taken
     std::uint32_t largest_answer = 0;  // requests: bytes of an answer from this end
     std::uint32_t depth = 0;           // messages from this end, at most
+    // The connecting end: what it is made for at most, in bytes, whatever the other end says. 0: as
+    // the other end says, as long as it takes no more than kMostUnasked.
+    std::uint32_t limit = 0;         // of a message either way (not of an answer)
+    std::uint32_t limit_answer = 0;  // requests: of an answer
     abi::Executor executor = abi::Executor::any;
 };
 
@@ -71,6 +79,8 @@ public:
     [[nodiscard]] const abi::Greeting& peer_terms() const noexcept { return theirs_; }
     [[nodiscard]] bool ended() const noexcept { return reason_ != ErrorCode::none; }
     [[nodiscard]] ErrorCode reason() const noexcept { return reason_; }
+    // What was wrong with the peer's greeting, or kept this end from following it; else empty.
+    [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
     // Sets the thread's error text; `what` is a literal with no conversions.
     ErrorCode ended_error(const char* what) const noexcept;
 
@@ -120,6 +130,9 @@ public:
 private:
     [[nodiscard]] Result<void> furnish(std::uint32_t receives, std::uint32_t send_size);
     [[nodiscard]] Result<void> accept_greeting(std::uint32_t buffer, std::uint32_t length);
+    [[nodiscard]] Result<void> check_greeting(const abi::Greeting& theirs) const;
+    [[nodiscard]] Result<void> follow_greeting();
+    [[nodiscard]] std::uint64_t places() const noexcept;
     [[nodiscard]] Result<void> greet(std::uint32_t window);
     void end(ErrorCode reason) noexcept;
     void post_released() noexcept;
@@ -152,6 +165,7 @@ private:
     std::uint32_t unsaid_ = 0;
     bool greeted_ = false;
     ErrorCode reason_ = ErrorCode::none;
+    std::string complaint_;
     std::vector<std::uint32_t> free_;  // released and not posted
     std::vector<std::uint8_t> held_;   // by buffer
     abi::Greeting theirs_{};

@@ -33,6 +33,7 @@ Result<void> MessageSender::add(const std::string& target, std::uint64_t timeout
     LinkTerms terms;
     terms.kind = abi::IpcKind::message_queue;
     terms.depth = terms_.depth;
+    terms.limit = terms_.largest;
     terms.executor = terms_.executor;
     CW_TRY_ASSIGN(auto created, Link::create(*port_, terms));
     const auto take_in = [this] { take_all(); };
@@ -90,8 +91,8 @@ ErrorCode MessageSender::check(const void* data, std::size_t length) noexcept {
     if (any)
         return ErrorCode::none;
     return client::set_error(ErrorCode::invalid_argument,
-                             "a message of %llu bytes; the receiver takes %llu at most: send less, "
-                             "or create the queue for more",
+                             "a message of %llu bytes; %llu at most are possible here: send less, "
+                             "or make both ends for more (max_message)",
                              length, links_.front()->peer_terms().largest);
 }
 

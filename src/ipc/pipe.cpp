@@ -18,6 +18,7 @@ Result<std::unique_ptr<Pipe>> Pipe::create(const std::shared_ptr<client::Partiti
     link.largest = terms.largest;
     link.window = terms.depth;
     link.depth = terms.depth;
+    link.limit = terms.largest;
     link.executor = terms.executor;
     CW_TRY_ASSIGN(pipe->link_, Link::create(*pipe->port_, link));
     return pipe;

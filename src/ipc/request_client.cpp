@@ -42,6 +42,8 @@ Result<std::unique_ptr<RequestClient>> RequestClient::open(
     link.kind = abi::IpcKind::requests;
     link.window = terms.depth;
     link.depth = terms.depth;
+    link.limit = terms.largest;
+    link.limit_answer = terms.largest_answer;
     link.executor = terms.executor;
     CW_TRY_ASSIGN(made->link_, Link::create(*made->port_, link));
     const auto take_in = [&made] { made->take_all(); };
@@ -142,8 +144,9 @@ ErrorCode RequestClient::check(const void* data, std::size_t length) noexcept {
         return client::set_error(ErrorCode::adapter_gone, text_of(ErrorCode::adapter_gone));
     if (link_->greeted() && length > link_->peer_terms().largest) {
         return client::set_error(ErrorCode::invalid_argument,
-                                 "a request of %llu bytes; the server takes %llu at most", length,
-                                 link_->peer_terms().largest);
+                                 "a request of %llu bytes; %llu at most are possible here: send "
+                                 "less, or make both ends for more (max_message)",
+                                 length, link_->peer_terms().largest);
     }
     return ErrorCode::none;
 }

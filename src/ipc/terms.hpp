@@ -18,10 +18,13 @@ inline constexpr std::uint32_t kDefaultDepth = 256;       // messages under way 
 inline constexpr std::uint32_t kDefaultPieces = 16;       // buffers under way in a pipe
 inline constexpr std::uint32_t kMostLargest = 64U << 20;  // bytes
 inline constexpr std::uint32_t kMostDepth = 16384;
+// Bytes that a connecting end furnishes because the other end says so, where it was not told itself
+// how large messages may be.
+inline constexpr std::uint64_t kMostUnasked = 256U << 20;
 
 struct Terms {
-    std::uint32_t largest = kDefaultLargest;
-    std::uint32_t largest_answer = kDefaultLargest;
+    std::uint32_t largest = kDefaultLargest;  // connecting ends: at most; 0: as the other end says
+    std::uint32_t largest_answer = kDefaultLargest;  // the same
     std::uint32_t depth = kDefaultDepth;
     cw_wait wait = CW_WAIT_ADAPTIVE;
     abi::Executor executor = abi::Executor::any;
