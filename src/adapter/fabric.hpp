@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -174,7 +175,7 @@ public:
     // The only user of the controller of whom it may know; empty: it may know of all.
     [[nodiscard]] static std::string_view only_user(const BusViewer& viewer,
                                                     const Controller& controller);
-    [[nodiscard]] std::uint64_t bus_generation(const BusViewer& viewer) const;
+    [[nodiscard]] std::uint64_t bus_generation(const BusViewer& viewer);
     // Rings its events, once, when what it sees on the bus has changed.
     void tell_next_bus_change(const Partition& partition) {
         awaiting_bus_.insert(partition.session);
@@ -350,6 +351,8 @@ private:
     std::set<FileKey> inodes_;
     Bus bus_;
     std::set<std::uint32_t> awaiting_bus_;  // sessions that are to be told of its next change
+    // Generations of what these viewers (all, partition, entrance) see, until something changes.
+    std::map<std::tuple<bool, std::string, std::string>, std::uint64_t> bus_generations_;
     std::uint32_t last_queue_pair_ = 0;
     std::uint32_t last_network_id_ = 0;
     std::uint32_t last_bell_ = 0;

@@ -5,6 +5,11 @@
 #include "adapter/fabric.hpp"
 
 namespace causeway::adapter {
+namespace {
+
+constexpr std::size_t kMostGenerations = 1024;
+
+}  // namespace
 
 bool Fabric::sees(const BusViewer& viewer, const Controller& controller) const {
     return viewer.all || controller.partition == viewer.party.partition ||
@@ -20,13 +25,22 @@ std::string_view Fabric::only_user(const BusViewer& viewer, const Controller& co
     return all ? std::string_view() : viewer.party.partition;
 }
 
-std::uint64_t Fabric::bus_generation(const BusViewer& viewer) const {
-    return bus_.generation([&](const Controller& each) { return sees(viewer, each); },
-                           [&](const Controller& each) { return only_user(viewer, each); });
+std::uint64_t Fabric::bus_generation(const BusViewer& viewer) {
+    if (bus_generations_.size() >= kMostGenerations)
+        bus_generations_.clear();  // names come and go while nothing changes on the bus
+    const auto [known, fresh] = bus_generations_.try_emplace(
+        {viewer.all, std::string(viewer.party.partition), std::string(viewer.party.entrance)}, 0);
+    if (fresh) {
+        known->second =
+            bus_.generation([&](const Controller& each) { return sees(viewer, each); },
+                            [&](const Controller& each) { return only_user(viewer, each); });
+    }
+    return known->second;
 }
 
-// `user`: whose use of it has changed; empty: something that all see.
+// After every change. `user`: whose use of it has changed; empty: something that all see.
 void Fabric::tell_of(const Controller& controller, std::string_view user) {
+    bus_generations_.clear();
     std::erase_if(awaiting_bus_, [&](std::uint32_t session) {
         const Partition* const partition = find(session);
         if (partition == nullptr)
@@ -42,6 +56,7 @@ void Fabric::tell_of(const Controller& controller, std::string_view user) {
 }
 
 void Fabric::tell_all_of_bus() {
+    bus_generations_.clear();
     for (const std::uint32_t session : std::exchange(awaiting_bus_, {})) {
         if (const Partition* const partition = find(session))
             ring_bus(*partition);
