@@ -73,8 +73,10 @@ void NetworkUnit::join(Guest& guest, const Message& message) noexcept {
         why = "a join that asks for what this unit does not know";
     } else if (wanted.mtu > terms_.mtu) {
         why = "the network's MTU is " + std::to_string(terms_.mtu) + ": choose at most that";
+    } else if (const MacAddress mac(std::to_array(wanted.mac)); guest.joined && mac != guest.mac) {
+        why = "joined as " + guest.mac.to_string() + " already: connect again for another address";
     } else if (!guest.joined) {
-        guest.mac = MacAddress(std::to_array(wanted.mac));
+        guest.mac = mac;
         auto port = switch_.add_port({.isolation = terms_.isolation, .announced = {&guest.mac, 1}},
                                      now_ns_);
         if (port.has_value()) {
