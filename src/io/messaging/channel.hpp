@@ -8,8 +8,9 @@
 //
 // Invariants:
 //  1. Every message that take() hands out is released exactly once. Until then its buffer is the
-//     reader's; with the adapter executor nobody else writes there, with the direct executor the
-//     peer still could: what is decided upon is copied first.
+//     reader's, and it is not filled again; but the peer can still write into a large buffer,
+//     which it may write to, and with executor direct into any: what is decided upon is copied
+//     first.
 //  2. What stands in place(), or in slices handed to send(), is not changed before its transfer has
 //     ended: of a place, that is before `send_entries` further transfers; of slices, before
 //     Event::sent has said so.

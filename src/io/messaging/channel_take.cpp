@@ -85,6 +85,8 @@ Channel::Event Channel::take_send(const cw_completion& c) noexcept {
 Channel::Event Channel::take_receive(const cw_completion& c) noexcept {
     if (ended())
         return Event::nothing;
+    if (c.status == CW_LOCAL_LENGTH)
+        return end(ErrorCode::protocol, "a message that is longer than its buffer");
     if (c.status != CW_SUCCESS) {
         const ErrorCode reason = pair_->reason();
         if (c.status == CW_PEER_GONE || reason == ErrorCode::none)
