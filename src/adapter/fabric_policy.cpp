@@ -5,22 +5,6 @@
 #include "adapter/fabric.hpp"
 
 namespace causeway::adapter {
-namespace {
-
-config::Operation operation_of(abi::Opcode opcode) noexcept {
-    switch (opcode) {
-        case abi::Opcode::write:
-            return config::Operation::write;
-        case abi::Opcode::read:
-            return config::Operation::read;
-        case abi::Opcode::append:
-            return config::Operation::append;
-        default:
-            return config::Operation::send;
-    }
-}
-
-}  // namespace
 
 Terms Fabric::terms_of(const std::string& partition) const {
     const auto own = options_.terms.find(partition);
@@ -118,7 +102,8 @@ void Fabric::note_refusal(std::uint32_t from, std::uint32_t to, abi::Opcode opco
     const Partition* const asked = find(to);
     if (asking == nullptr || asked == nullptr)
         return;
-    const config::Operation operation = operation_of(opcode);
+    const config::Operation operation =
+        operation_of(static_cast<std::uint32_t>(opcode)).value_or(config::Operation::send);
     const std::string text = policy_->explain(party_of(*asking), party_of(*asked), operation);
     count_denial(asking->name, config::operation_name(operation));
     audit_.denied({.event = "operation",

@@ -8,6 +8,16 @@
 #include "engine/endpoint.hpp"
 
 namespace causeway::adapter {
+namespace {
+
+constexpr std::pair<config::Operation, abi::Opcode> kDecided[] = {
+    {config::Operation::send, abi::Opcode::send},
+    {config::Operation::write, abi::Opcode::write},
+    {config::Operation::read, abi::Opcode::read},
+    {config::Operation::append, abi::Opcode::append},
+};
+
+}  // namespace
 
 Decision DefaultPolicy::may_connect(const Party& from, const Party& to,
                                     std::string_view /*service*/) const {
@@ -80,16 +90,17 @@ std::unique_ptr<Policy> make_policy(std::shared_ptr<const config::Config> config
     return std::make_unique<ConfiguredPolicy>(std::move(config));
 }
 
+std::optional<config::Operation> operation_of(std::uint32_t opcode) noexcept {
+    for (const auto& [operation, decided] : kDecided) {
+        if (opcode == static_cast<std::uint32_t>(decided))
+            return operation;
+    }
+    return std::nullopt;
+}
+
 std::uint8_t permissions_of(std::uint8_t operations) noexcept {
-    using config::Operation;
-    constexpr std::pair<Operation, abi::Opcode> kPairs[] = {
-        {Operation::send, abi::Opcode::send},
-        {Operation::write, abi::Opcode::write},
-        {Operation::read, abi::Opcode::read},
-        {Operation::append, abi::Opcode::append},
-    };
     std::uint8_t bits = engine::permission(abi::Opcode::nop);
-    for (const auto& [operation, opcode] : kPairs) {
+    for (const auto& [operation, opcode] : kDecided) {
         if ((operations & static_cast<std::uint8_t>(operation)) != 0)
             bits |= engine::permission(opcode);
     }

@@ -6,6 +6,7 @@
 #include <causeway/abi/control.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -70,6 +71,10 @@ private:
 
 // As `config` was read from a file or not.
 [[nodiscard]] std::unique_ptr<Policy> make_policy(std::shared_ptr<const config::Config> config);
+
+// What policy calls a descriptor of that opcode, as a peer wrote it; nullopt: it decides about
+// none.
+[[nodiscard]] std::optional<config::Operation> operation_of(std::uint32_t opcode) noexcept;
 
 // The engine's permissions (engine::permission) for bits of config::Operation.
 [[nodiscard]] std::uint8_t permissions_of(std::uint8_t operations) noexcept;

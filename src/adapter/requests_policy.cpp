@@ -7,24 +7,6 @@
 #include "base/names.hpp"
 
 namespace causeway::adapter {
-namespace {
-
-std::optional<config::Operation> operation_of(std::uint32_t opcode) {
-    switch (opcode) {
-        case static_cast<std::uint32_t>(abi::Opcode::send):
-            return config::Operation::send;
-        case static_cast<std::uint32_t>(abi::Opcode::write):
-            return config::Operation::write;
-        case static_cast<std::uint32_t>(abi::Opcode::read):
-            return config::Operation::read;
-        case static_cast<std::uint32_t>(abi::Opcode::append):
-            return config::Operation::append;
-        default:
-            return std::nullopt;
-    }
-}
-
-}  // namespace
 
 Answer explain(Call& call) {
     CW_TRY_ASSIGN(const auto request, control::parse<abi::ExplainRequest>(call.bytes));
