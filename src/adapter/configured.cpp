@@ -10,8 +10,6 @@
 namespace causeway::adapter {
 namespace {
 
-constexpr unsigned kOverflowId = 65534;  // what an unmapped uid or gid looks like
-
 Quota as_own(const config::Quota& given, const Quota& own) {
     Quota quota = own;
     if (given.max_bytes != 0)
@@ -72,7 +70,7 @@ std::vector<config::Segment> segments_of(const config::Config& config) {
 
 Result<void> check_process(const config::Partition& partition, const platform::Credentials& peer,
                            std::span<const std::uint8_t> secret) {
-    const auto foreign = [&](unsigned id) { return peer.pid == 0 || id == kOverflowId; };
+    const auto foreign = [&](unsigned id) { return peer.pid == 0 || id == platform::kOverflowId; };
     if (partition.uid && (foreign(peer.uid) || peer.uid != *partition.uid)) {
         return fail(ErrorCode::denied,
                     fmt::format("rule 'partition {}': it admits uid {} only, not uid {}",

@@ -11,8 +11,7 @@
 namespace causeway::adapter {
 namespace {
 
-constexpr uid_t kOverflowUid = 65534;  // what an unmapped uid looks like
-constexpr mode_t kSocketMode = 0666;   // the directory above decides who gets here
+constexpr mode_t kSocketMode = 0666;  // the directory above decides who gets here
 constexpr int kBacklog = 128;
 
 }  // namespace
@@ -42,7 +41,7 @@ Result<void> Entrance::admit(const platform::Credentials& peer) const {
     if (!is_open())
         return {};
     const uid_t own = ::geteuid();
-    if (peer.pid == 0 || peer.uid == kOverflowUid) {
+    if (peer.pid == 0 || peer.uid == platform::kOverflowId) {
         return fail(ErrorCode::denied,
                     "rule 'open entrance': a process of another namespace is not admitted; give it "
                     "a named entrance (causewayd --entrance NAME)");

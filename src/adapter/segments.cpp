@@ -19,7 +19,6 @@
 namespace causeway::adapter {
 namespace {
 
-constexpr uid_t kOverflowUid = 65534;
 constexpr std::uint64_t kStep = std::uint64_t{64} << 20;  // bytes filled in one step of the worker
 constexpr unsigned kSegmentSeals = platform::kSizeSeals | F_SEAL_SEAL;
 
@@ -161,7 +160,7 @@ std::string why_copies(const platform::Credentials& credentials) {
         return "it has the adapter's own uid";
     if (credentials.uid == 0)
         return "it is root";
-    if (credentials.uid == kOverflowUid || credentials.pid <= 0)
+    if (credentials.uid == platform::kOverflowId || credentials.pid <= 0)
         return "its user or process is not to be seen from the adapter's namespaces";
     const auto own = platform::read_small_file("/proc/self/uid_map");
     const auto map =

@@ -8,11 +8,11 @@
 
 #include "base/names.hpp"
 #include "config/values.hpp"
+#include "platform/socket.hpp"
 
 namespace causeway::config {
 namespace {
 
-constexpr std::uint64_t kOverflowId = 65534;  // what an id without a mapping looks like
 constexpr std::uint64_t kMostId = UINT32_MAX - 1;
 constexpr std::size_t kMostEntry = std::size_t{1} << 20;  // of a line of the user database
 
@@ -76,7 +76,7 @@ using Lookup = std::optional<std::uint64_t> (*)(const std::string&);
         wrong_type(draft, value, "a number, or the name of a " + kind);
         return std::nullopt;
     }
-    if (*id == kOverflowId) {
+    if (*id == platform::kOverflowId) {
         draft.problems.error(value.at,
                              value.path + " is " + shown(value) + ": 65534 is what an unknown " +
                                  kind + " of another namespace looks like, and never matches",

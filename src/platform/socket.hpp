@@ -66,10 +66,13 @@ struct Received {
     int fd, std::span<std::byte> buffer, Blocking blocking = Blocking::no,
     std::optional<std::uint64_t> deadline_ns = std::nullopt);
 
+// What a user or group looks like that is not mapped in this user namespace.
+inline constexpr std::uint32_t kOverflowId = 65534;
+
 struct Credentials {
     pid_t pid;  // 0: not visible from this PID namespace
-    uid_t uid;  // 65534: not mapped in this user namespace
-    gid_t gid;
+    uid_t uid;  // or kOverflowId
+    gid_t gid;  // the same
 };
 // Of the process that connected (or listened), as it was then.
 [[nodiscard]] Result<Credentials> peer_credentials(int fd);
