@@ -12,7 +12,6 @@
 #include <string_view>
 #include <utility>
 
-#include "adapter/metrics_http.hpp"
 #include "base/names.hpp"
 #include "base/version.hpp"
 #include "platform/cpu.hpp"
@@ -143,10 +142,6 @@ Result<void> take(DaemonOptions& options, const config::Config& config) {
     server.fabric.resume_patience_ns =
         static_cast<std::uint64_t>(config.adapter.resume_patience_s * 1e9);
     server.metrics = config.adapter.metrics;
-    if (!server.metrics.empty()) {
-        if (const auto address = parse_metrics_address(server.metrics); !address)
-            return fail_within("metrics", address.error());
-    }
     options.copies = config.adapter.copies;
     options.log_level = config.adapter.log_level;
     options.log_format = config.adapter.log_json ? LogFormat::json : LogFormat::text;
