@@ -80,6 +80,11 @@ namespace causeway::client::capi {
     return {};
 }
 
+// By the name that an application gives it; NULL and "" are any.
+[[nodiscard]] Result<abi::Executor> executor_named(const char* name);
+// One of cw_wait. `what`: where it stands.
+[[nodiscard]] Result<void> check_wait(const char* what, cw_wait how);
+
 // The caller's options as this library has them: fields that an older caller's structure (of
 // `least` bytes at least) does not have are zero.
 template<typename Options>

@@ -22,20 +22,6 @@ static_assert(CW_FAIL == static_cast<int>(abi::Patience::error));
 static_assert(CW_BOUNDED == static_cast<int>(abi::Patience::bounded));
 static_assert(CW_CLOSED == static_cast<int>(abi::QueuePairState::closed));
 
-[[nodiscard]] Result<abi::Executor> executor_wanted(const char* name) {
-    const std::string_view wanted = name != nullptr ? name : "any";
-    if (wanted.empty() || wanted == "any")
-        return abi::Executor::any;
-    if (wanted == "adapter")
-        return abi::Executor::adapter;
-    if (wanted == "direct")
-        return abi::Executor::direct;
-    if (wanted == "link")
-        return abi::Executor::link;
-    return fail(ErrorCode::invalid_argument, "executor \"" + std::string(wanted) +
-                                                 "\" wanted; there are any, adapter and direct");
-}
-
 [[nodiscard]] Result<QueuePairTerms> terms_of(const cw_queue_pair_options& options) {
     CW_TRY(check_options("cw_queue_pair_options", &options, options.size, sizeof options));
     if (options.completions == nullptr) {
@@ -56,7 +42,7 @@ static_assert(CW_CLOSED == static_cast<int>(abi::QueuePairState::closed));
     terms.patience = static_cast<abi::Patience>(patience);
     terms.patience_ns = patience == CW_BOUNDED ? options.patience_ns : 0;
     terms.user = options.user;
-    CW_TRY_ASSIGN(terms.executor, executor_wanted(options.executor));
+    CW_TRY_ASSIGN(terms.executor, executor_named(options.executor));
     return terms;
 }
 
@@ -98,6 +84,32 @@ static_assert(CW_CLOSED == static_cast<int>(abi::QueuePairState::closed));
 
 }  // namespace
 
+namespace causeway::client::capi {
+
+Result<abi::Executor> executor_named(const char* name) {
+    const std::string_view wanted = name != nullptr ? name : "any";
+    if (wanted.empty() || wanted == "any")
+        return abi::Executor::any;
+    if (wanted == "adapter")
+        return abi::Executor::adapter;
+    if (wanted == "direct")
+        return abi::Executor::direct;
+    if (wanted == "link")
+        return abi::Executor::link;
+    return fail(ErrorCode::invalid_argument, "executor \"" + std::string(wanted) +
+                                                 "\" wanted; there are any, adapter and direct");
+}
+
+Result<void> check_wait(const char* what, cw_wait how) {
+    if (static_cast<unsigned>(how) <= CW_WAIT_BLOCK)
+        return {};
+    return fail_format(ErrorCode::invalid_argument,
+                       "%s is %u, which means nothing; take one of cw_wait", what,
+                       static_cast<unsigned>(how));
+}
+
+}  // namespace causeway::client::capi
+
 // ---- completion queues
 
 int cw_completion_queue_create(cw_partition* partition, uint32_t entries,
@@ -130,9 +142,8 @@ int cw_completion_queue_wait(cw_completion_queue* queue, cw_completion* out, int
                              uint64_t timeout_ns, cw_wait how) {
     if (const int error = check_take(queue, out, most); error != CW_OK)
         return -error;
-    if (static_cast<unsigned>(how) > CW_WAIT_BLOCK) {
-        return -missing("this way of waiting means nothing; take one of cw_wait");
-    }
+    if (static_cast<unsigned>(how) > CW_WAIT_BLOCK)
+        return -guarded([&] { return check_wait("the way of waiting", how); });
     return counted(queue->shared->wait(out, most, timeout_ns, how));
 }
 

@@ -1,22 +1,7 @@
 #include "ipc/c_api.hpp"
 
-#include <string>
-#include <string_view>
-
 namespace causeway::ipc::inner {
 namespace {
-
-[[nodiscard]] Result<abi::Executor> executor_wanted(const char* name) {
-    const std::string_view wanted = name != nullptr ? name : "any";
-    if (wanted.empty() || wanted == "any")
-        return abi::Executor::any;
-    if (wanted == "adapter")
-        return abi::Executor::adapter;
-    if (wanted == "direct")
-        return abi::Executor::direct;
-    return fail(ErrorCode::invalid_argument, "executor \"" + std::string(wanted) +
-                                                 "\" wanted; there are any, adapter and direct");
-}
 
 [[nodiscard]] Result<std::uint32_t> within(const char* name, std::uint32_t value,
                                            std::uint32_t otherwise, std::uint32_t most) {
@@ -33,11 +18,7 @@ Result<Terms> terms_of(const cw_ipc_options* options, const Terms& defaults) {
     if (options == nullptr)
         return defaults;
     CW_TRY(client::capi::check_options("cw_ipc_options", options, options->size, sizeof *options));
-    if (static_cast<unsigned>(options->wait) > CW_WAIT_BLOCK) {
-        return fail_format(ErrorCode::invalid_argument,
-                           "cw_ipc_options.wait is %u, which means nothing; take one of cw_wait",
-                           static_cast<unsigned>(options->wait));
-    }
+    CW_TRY(client::capi::check_wait("cw_ipc_options.wait", options->wait));
     Terms terms = defaults;
     CW_TRY_ASSIGN(terms.largest,
                   within("max_message", options->max_message, defaults.largest, kMostLargest));
@@ -45,7 +26,7 @@ Result<Terms> terms_of(const cw_ipc_options* options, const Terms& defaults) {
                   within("max_answer", options->max_answer, defaults.largest_answer, kMostLargest));
     CW_TRY_ASSIGN(terms.depth, within("depth", options->depth, defaults.depth, kMostDepth));
     terms.wait = options->wait;
-    CW_TRY_ASSIGN(terms.executor, executor_wanted(options->executor));
+    CW_TRY_ASSIGN(terms.executor, client::capi::executor_named(options->executor));
     return terms;
 }
 
