@@ -50,4 +50,13 @@ std::unique_ptr<Link> Door::take(const Port& port) noexcept {
     }
 }
 
+void Door::let_in(const Port& port, LinkTable& links) noexcept {
+    try {
+        while (std::unique_ptr<Link> link = take(port))
+            (void)links.add(std::move(link));
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+}
+
 }  // namespace causeway::ipc::inner

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "client/listener.hpp"
 #include "ipc/link.hpp"
+#include "ipc/link_table.hpp"
 #include "ipc/port.hpp"
 
 namespace causeway::ipc::inner {
@@ -22,8 +23,8 @@ public:
     // Takes the connection that waits longest onto a link of `port`; null: nobody waits, or what
     // was begun has failed. Never throws.
     [[nodiscard]] std::unique_ptr<Link> take(const Port& port) noexcept;
-    // For links that are each on a port of their own: without the one that was prepared.
-    void discard_spare() noexcept { spare_.reset(); }
+    // Takes all that wait. One that there is no room or memory for is not let in.
+    void let_in(const Port& port, LinkTable& links) noexcept;
 
 private:
     Door(client::Listener listener, const LinkTerms& terms) noexcept

@@ -1,6 +1,5 @@
 #include "ipc/message_receiver.hpp"
 
-#include <new>
 #include <utility>
 
 #include "client/last_error.hpp"
@@ -19,22 +18,6 @@ Result<std::unique_ptr<MessageReceiver>> MessageReceiver::open(
     return std::unique_ptr<MessageReceiver>(new MessageReceiver(std::move(port), std::move(door)));
 }
 
-void MessageReceiver::note(Link& link, Link::Event event) noexcept {
-    if (event == Link::Event::ended)
-        some_ended_ = true;
-    (void)link;
-}
-
-// Takes in whoever wants to connect.
-void MessageReceiver::let_in() noexcept {
-    try {
-        while (std::unique_ptr<Link> link = door_.take(*port_))
-            (void)links_.add(std::move(link));
-    } catch (const std::bad_alloc&) {
-        return;  // that one is not let in
-    }
-}
-
 ErrorCode MessageReceiver::receive_slowly(cw_message& out, std::uint64_t timeout_ns) noexcept {
     std::uint64_t until = 0;
     for (;;) {
@@ -43,7 +26,7 @@ ErrorCode MessageReceiver::receive_slowly(cw_message& out, std::uint64_t timeout
             links_.sweep();
         }
         if (port_->knocked())
-            let_in();
+            door_.let_in(*port_, links_);
         while (const cw_completion* c = port_->next()) {
             if (take(*c, out))
                 return ErrorCode::none;

@@ -49,7 +49,7 @@ private:
         Link& link = *static_cast<Link*>(c.user);
         const Link::Event event = link.take(c);
         if (event != Link::Event::message) [[unlikely]] {
-            note(link, event);
+            some_ended_ = some_ended_ || event == Link::Event::ended;
             return false;
         }
         out.data = link.data_of(link.buffer());
@@ -59,8 +59,6 @@ private:
         return true;
     }
     [[nodiscard]] ErrorCode receive_slowly(cw_message& out, std::uint64_t timeout_ns) noexcept;
-    void note(Link& link, Link::Event event) noexcept;
-    void let_in() noexcept;
 
     std::unique_ptr<Port> port_;
     Door door_;

@@ -1,7 +1,6 @@
 #include "ipc/request_server.hpp"
 
 #include <cstring>
-#include <new>
 #include <thread>
 #include <utility>
 
@@ -72,16 +71,6 @@ bool RequestServer::take(const cw_completion& c, cw_request& out) noexcept {
     return true;
 }
 
-// Takes in whoever wants to connect.
-void RequestServer::let_in() noexcept {
-    try {
-        while (std::unique_ptr<Link> link = door_.take(*port_))
-            (void)links_.add(std::move(link));
-    } catch (const std::bad_alloc&) {
-        return;  // that one is not let in
-    }
-}
-
 ErrorCode RequestServer::next(cw_request& out, std::uint64_t timeout_ns) noexcept {
     std::uint64_t until = 0;
     for (;;) {
@@ -90,7 +79,7 @@ ErrorCode RequestServer::next(cw_request& out, std::uint64_t timeout_ns) noexcep
             links_.sweep();
         }
         if (port_->handed_out() && port_->knocked())
-            let_in();
+            door_.let_in(*port_, links_);
         while (const cw_completion* c = port_->next()) {
             if (take(*c, out))
                 return ErrorCode::none;

@@ -49,7 +49,6 @@ private:
     [[nodiscard]] ErrorCode answer(cw_request& request, std::uint32_t length,
                                    std::uint32_t tag) noexcept;
     [[nodiscard]] bool take(const cw_completion& c, cw_request& out) noexcept;
-    void let_in() noexcept;
 
     std::unique_ptr<Port> port_;
     Door door_;
