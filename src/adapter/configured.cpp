@@ -24,8 +24,13 @@ Quota as_own(const config::Quota& given, const Quota& own) {
 
 Result<void> check_secret(const config::Partition& partition,
                           std::span<const std::uint8_t> secret) {
-    CW_TRY_ASSIGN(std::string wanted,
-                  platform::read_settings_file(partition.token_file, abi::kSecretSize + 2));
+    auto read = platform::read_settings_file(partition.token_file, abi::kSecretSize + 2);
+    if (!read) {  // whoever comes is denied, and the audit log says so
+        return fail(ErrorCode::denied, fmt::format("rule 'partition {}': its token file on the "
+                                                   "adapter's side cannot be read: {}",
+                                                   partition.name, read.error().text));
+    }
+    std::string wanted = *std::move(read);
     while (!wanted.empty() && (wanted.back() == '\n' || wanted.back() == '\r'))
         wanted.pop_back();
     if (wanted.empty() || wanted.size() > abi::kSecretSize) {

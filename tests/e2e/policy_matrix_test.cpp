@@ -2,14 +2,18 @@
 // denial names its rule, or that there is none.
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <causeway/causeway.hpp>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "support/command.hpp"
 #include "support/configured_adapter.hpp"
 
 namespace causeway::test {
@@ -209,6 +213,39 @@ TEST(PolicyIdentity, EveryUserAtEveryEntranceIsAsTheFileSays) {
         }
     }
     EXPECT_NE(configured.audited().find("rule 'partition one'"), std::string::npos);
+}
+
+// Whatever somebody has put where a token file should be: nobody waits for it, and nobody gets in.
+TEST(PolicyIdentity, ATokenFileThatCannotBeReadDeniesAndIsAudited) {
+    const TempDirectory tokens;
+    const std::string pipe = tokens / "pipe";
+    const std::string huge = tokens / "huge";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    std::ofstream(huge) << std::string(1 << 20, 'x');
+    std::ofstream(tokens / "gone") << "sesame\n";
+    std::string toml;
+    for (const char* const name : {"pipe", "huge", "gone"})
+        toml += "[partition." + std::string(name) + "]\ntoken_file = \"" + (tokens / name) + "\"\n";
+    // Such a file is a mistake in the configuration, too, where it is one from the beginning.
+    std::filesystem::rename(pipe, tokens / "kept");
+    std::filesystem::rename(huge, tokens / "kept2");
+    std::ofstream(pipe) << "sesame\n";
+    std::ofstream(huge) << "sesame\n";
+    for (const char* const name : {"pipe", "huge", "gone"})
+        ::chmod((tokens / name).c_str(), 0600);
+    ConfiguredAdapter configured(toml);
+    std::filesystem::rename(tokens / "kept", pipe);
+    std::filesystem::rename(tokens / "kept2", huge);
+    std::filesystem::remove(tokens / "gone");
+    for (const char* const name : {"pipe", "huge", "gone"}) {
+        const auto attached = Partition::attach("", {.socket = configured.socket(name)});
+        ASSERT_FALSE(attached) << name;
+        EXPECT_EQ(attached.error().code, ErrorCode::denied) << attached.error().text;
+        EXPECT_TRUE(eventually([&] {
+            return configured.audited().find("rule 'partition " + std::string(name) + "'") !=
+                   std::string::npos;
+        })) << configured.audited();
+    }
 }
 
 TEST(PolicyIdentity, TheOpenEntranceIsClosedToPartitionsUnlessTheFileOpensIt) {
