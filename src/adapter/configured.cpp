@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <causeway/abi/control.hpp>
+#include <utility>
 
 #include "platform/files.hpp"
 
@@ -64,6 +65,20 @@ std::map<std::string, Terms> terms_of(const config::Config& config, const Quota&
     for (const auto& [name, partition] : config.partitions)
         terms[name] = {as_own(partition.quota, own), partition.weight};
     return terms;
+}
+
+std::shared_ptr<const config::Config> with_entrances(std::shared_ptr<const config::Config> given,
+                                                     const std::vector<std::string>& entrances) {
+    if (given != nullptr && entrances.empty())
+        return given;
+    auto config = std::make_shared<config::Config>(given != nullptr ? *given : config::Config());
+    for (const std::string& name : entrances) {
+        config::Partition partition;
+        partition.name = name;
+        partition.quota = config->quota;
+        config->partitions.try_emplace(name, std::move(partition));
+    }
+    return config;
 }
 
 std::vector<config::Segment> segments_of(const config::Config& config) {

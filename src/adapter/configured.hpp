@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,11 @@ namespace causeway::adapter {
 // `own`: what the adapter gives where the configuration says nothing.
 [[nodiscard]] Quota usual_quota(const config::Config& config, const Quota& own);
 [[nodiscard]] std::map<std::string, Terms> terms_of(const config::Config& config, const Quota& own);
+
+// `given` (may be null), and with it the entrances of the command line: partitions of which the
+// file says nothing.
+[[nodiscard]] std::shared_ptr<const config::Config> with_entrances(
+    std::shared_ptr<const config::Config> given, const std::vector<std::string>& entrances);
 
 // In no particular order.
 [[nodiscard]] std::vector<config::Segment> segments_of(const config::Config& config);

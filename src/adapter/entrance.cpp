@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
 #include <utility>
 
 #include "adapter/runtime_directory.hpp"
@@ -56,7 +57,7 @@ Result<void> Entrance::admit(const platform::Credentials& peer) const {
 }
 
 Result<std::string> Entrance::name_for(const std::string& wanted,
-                                       const std::set<std::string>& reserved) const {
+                                       const Configured& configured) const {
     if (!is_open()) {
         if (wanted.empty() || wanted == name_)
             return name_;
@@ -69,7 +70,7 @@ Result<std::string> Entrance::name_for(const std::string& wanted,
         return fail(ErrorCode::invalid_argument,
                     "no name given: this is the open entrance, choose a name for the partition");
     }
-    if (reserved.count(wanted) != 0) {
+    if (configured.count(wanted) != 0) {
         return fail(ErrorCode::denied,
                     fmt::format("rule 'reserved name': '{}' is the name of an entrance of its own; "
                                 "take another name",
@@ -84,6 +85,18 @@ Result<void> check_entrance_name(const std::string& name) {
         return fail(
             ErrorCode::invalid_argument,
             fmt::format("entrance name '{}' is taken by the adapter itself: take another", name));
+    }
+    return {};
+}
+
+Result<void> check_entrance_names(const std::vector<std::string>& names) {
+    std::set<std::string_view> seen;
+    for (const std::string& name : names) {
+        CW_TRY(check_entrance_name(name));
+        if (!seen.insert(name).second) {
+            return fail(ErrorCode::invalid_argument,
+                        fmt::format("entrance '{}' is given twice", name));
+        }
     }
     return {};
 }

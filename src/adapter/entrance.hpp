@@ -10,12 +10,14 @@
 //     an entrance's. The overflow uid and pid 0 (a process of another namespace) never match.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
+#include "config/config.hpp"
 #include "platform/fd.hpp"
 #include "platform/socket.hpp"
 
@@ -35,9 +37,11 @@ public:
 
     // May this process come in here at all?
     [[nodiscard]] Result<void> admit(const platform::Credentials& peer) const;
-    // The name under which a partition that asks for `wanted` (may be empty) is known.
+    // The name under which a partition that asks for `wanted` (may be empty) is known. Those of
+    // `configured` have entrances of their own.
+    using Configured = std::map<std::string, config::Partition>;
     [[nodiscard]] Result<std::string> name_for(const std::string& wanted,
-                                               const std::set<std::string>& reserved) const;
+                                               const Configured& configured) const;
 
     [[nodiscard]] bool is_open() const noexcept { return name_.empty(); }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -45,6 +49,8 @@ public:
         return is_open() ? std::string_view("open") : std::string_view(name_);
     }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    // Was the socket made by somebody else, who goes on listening there?
+    [[nodiscard]] bool is_given() const noexcept { return file_ == File::given; }
     // Takes the socket's file away if it is its own; the socket itself goes with the last owner of
     // what is returned.
     [[nodiscard]] std::shared_ptr<platform::UniqueFd> close();
@@ -66,5 +72,7 @@ private:
 
 // Names that no entrance can have, because they mean something in listings or as a file.
 [[nodiscard]] Result<void> check_entrance_name(const std::string& name);
+// Each of them, and that none is there twice.
+[[nodiscard]] Result<void> check_entrance_names(const std::vector<std::string>& names);
 
 }  // namespace causeway::adapter

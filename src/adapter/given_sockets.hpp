@@ -1,7 +1,7 @@
 // Sockets at which a service manager listens for the daemon (the protocol of sd_listen_fds(3)): who
 // connects before the daemon runs, or between two of them, waits there instead of failing.
 //
-// Threading: control thread, at start. Ownership: owns each socket until it is taken.
+// Threading: control thread. Ownership: owns each socket until it is taken.
 //
 // Invariants:
 //  1. Every socket here listens, is a Unix socket of type SEQPACKET, and has a path.
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -29,6 +30,11 @@ public:
     // The socket whose file is the one at `path`, however either path is written; an empty one
     // where none is.
     [[nodiscard]] platform::UniqueFd take(const std::string& path);
+
+    // One that was taken is not needed now.
+    void give_back(std::string path, platform::UniqueFd fd) {
+        sockets_.push_back({.path = std::move(path), .fd = std::move(fd)});
+    }
 
     // Errors: invalid_argument if a socket is left that nobody took: nobody would ever answer
     // there.

@@ -134,8 +134,7 @@ Result<void> take(DaemonOptions& options, const config::Config& config) {
     if (server.runtime_directory.empty()) {
         CW_TRY_ASSIGN(server.runtime_directory, default_runtime_directory());
     }
-    for (const std::string& name : server.entrances)
-        CW_TRY(check_entrance_name(name));
+    CW_TRY(check_entrance_names(server.entrances));
     CW_TRY(check_cores(config.adapter.mover_cores));
     server.fabric.mover_cores = config.adapter.mover_cores;
     server.fabric.movers = config.adapter.movers != 0 ? config.adapter.movers : default_movers();
@@ -148,25 +147,10 @@ Result<void> take(DaemonOptions& options, const config::Config& config) {
     return {};
 }
 
-// Entrances of the command line are partitions of which the file says nothing.
-config::Loaded load_with(const std::string& file, const config::Overrides& overrides,
-                         const std::vector<std::string>& entrances) {
-    config::Loaded loaded = config::load(file, overrides);
-    config::Config& config = loaded.config;
-    for (const std::string& name : entrances) {
-        config::Partition partition;
-        partition.name = name;
-        partition.quota = config.quota;
-        config.partitions.try_emplace(name, std::move(partition));
-    }
-    return loaded;
-}
-
 // False: the configuration has mistakes; they were printed.
 bool configure(DaemonOptions& options, const std::string& file,
                const config::Overrides& overrides) {
-    const std::vector<std::string> entrances = options.server.entrances;
-    config::Loaded loaded = load_with(file, overrides, entrances);
+    config::Loaded loaded = config::load(file, overrides);
     for (const config::Problem& problem : loaded.problems)
         fmt::print(stderr, "causewayd: {}\n", config::text_of(problem));
     if (!loaded.ok())
@@ -177,9 +161,7 @@ bool configure(DaemonOptions& options, const std::string& file,
     }
     options.server.config = std::make_shared<const config::Config>(std::move(loaded.config));
     if (!file.empty())
-        options.server.reload = [file, overrides, entrances] {
-            return load_with(file, overrides, entrances);
-        };
+        options.server.reload = [file, overrides] { return config::load(file, overrides); };
     return true;
 }
 

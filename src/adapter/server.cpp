@@ -22,12 +22,9 @@ constexpr int kLookMs = 100;  // while accepting is paused, or no thread is to b
 
 Server::Server(ServerOptions options, Log log, RuntimeDirectory directory)
     : options_(std::move(options)),
-      config_(options_.config),
+      config_(with_entrances(options_.config, options_.entrances)),
       log_(std::move(log)),
-      directory_(std::move(directory)) {
-    if (config_ == nullptr)
-        config_ = std::make_shared<const config::Config>();
-}
+      directory_(std::move(directory)) {}
 
 Server::~Server() {
     metrics_.reset();
@@ -47,6 +44,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Log log, Gi
 }
 
 Result<void> Server::set_up() {
+    CW_TRY(check_entrance_names(options_.entrances));
     CW_TRY_ASSIGN(inbox_, Inbox::create());
     CW_TRY_ASSIGN(loop_, EventLoop::create());
     CW_TRY(loop_->add(inbox_->fd(), EPOLLIN, [this](std::uint32_t) { inbox_->run_all(); }));
@@ -74,15 +72,7 @@ Result<void> Server::set_up() {
         CW_TRY(
             loop_->add(options_.reload_fd, EPOLLIN, [this](std::uint32_t) { reload_on_signal(); }));
     }
-    for (const std::string& name : options_.entrances) {
-        CW_TRY(check_entrance_name(name));
-        if (!reserved_names_.insert(name).second) {
-            return fail(ErrorCode::invalid_argument,
-                        fmt::format("entrance '{}' is given twice", name));
-        }
-    }
-    reserved_names_ = wanted_entrances();
-    for (const std::string& name : reserved_names_) {
+    for (const auto& [name, partition] : config_->partitions) {
         CW_TRY_ASSIGN(const std::string path, directory_.make_entrance(name));
         CW_TRY(open_door(name, path));
     }

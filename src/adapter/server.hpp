@@ -24,7 +24,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -130,7 +129,6 @@ private:
     void open_new_doors(std::vector<std::string>& said);
     void close_old_doors();
     void evict_strangers();
-    [[nodiscard]] std::set<std::string> wanted_entrances() const;
 
     // server_attach.cpp
     [[nodiscard]] Answer attach(Session& session, const Call& call);
@@ -152,14 +150,13 @@ private:
     [[nodiscard]] bool has_gone(const Session& session) const;
 
     const ServerOptions options_;
-    std::shared_ptr<const config::Config> config_;
+    std::shared_ptr<const config::Config> config_;  // each of its partitions has an entrance
     bool reloading_ = false;
     Log log_;
     RuntimeDirectory directory_;
     std::shared_ptr<Inbox> inbox_;
     std::unique_ptr<EventLoop> loop_;
     GivenSockets given_;
-    std::set<std::string> reserved_names_;
     std::vector<std::shared_ptr<Door>> doors_;
     std::map<std::uint32_t, std::unique_ptr<Session>> sessions_;
     std::map<std::string, std::uint32_t> waiting_;  // for a name: which session

@@ -111,7 +111,7 @@ Answer Server::attach(Session& session, const Call& call) {
         return reply;
     }
     session.returns = (message.features & abi::feature::kReturns) != 0;
-    const auto name = session.door->entrance->name_for(wanted, reserved_names_);
+    const auto name = session.door->entrance->name_for(wanted, config_->partitions);
     if (!name) {
         note_denied(session, wanted,
                     session.door->entrance->is_open() ? "reserved name" : "named entrance",

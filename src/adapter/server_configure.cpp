@@ -33,16 +33,11 @@ Result<void> Server::check_identity(const Session& session,
                     "adapter.open_entrance = true");
     }
     const auto found = config_->partitions.find(entrance.name());
-    if (found == config_->partitions.end())
-        return {};  // of the command line
+    if (found == config_->partitions.end()) {  // its entrance is about to be closed
+        return fail(ErrorCode::denied,
+                    fmt::format("partition '{}' is not configured any more", entrance.name()));
+    }
     return check_process(found->second, session.credentials, request.secret);
-}
-
-std::set<std::string> Server::wanted_entrances() const {
-    std::set<std::string> names(options_.entrances.begin(), options_.entrances.end());
-    for (const auto& [name, partition] : config_->partitions)
-        names.insert(name);
-    return names;
 }
 
 void Server::reload_on_signal() {
@@ -114,7 +109,8 @@ Result<std::string> Server::apply(config::Loaded loaded, std::uint32_t& cut) {
         return fail(ErrorCode::invalid_argument, std::move(text));
     }
     const auto before = config_;
-    set_configuration(std::make_shared<const config::Config>(std::move(loaded.config)));
+    set_configuration(with_entrances(
+        std::make_shared<const config::Config>(std::move(loaded.config)), options_.entrances));
     std::vector<std::string> said;
     for (const config::Change& change : config::changes(*before, *config_))
         said.push_back(change.text);
@@ -143,11 +139,10 @@ void Server::set_configuration(std::shared_ptr<const config::Config> config) {
 
 // Their directories stay: they may be mounted somewhere.
 void Server::close_old_doors() {
-    const std::set<std::string> wanted = wanted_entrances();
     for (std::size_t i = 0; i < doors_.size();) {
         const std::shared_ptr<Door> door = doors_[i];
         const Entrance& entrance = *door->entrance;
-        if (entrance.is_open() || wanted.count(entrance.name()) != 0) {
+        if (entrance.is_open() || config_->partitions.count(entrance.name()) != 0) {
             ++i;
             continue;
         }
@@ -159,14 +154,21 @@ void Server::close_old_doors() {
         for (const std::uint32_t id : inside)
             end_session(id, "its partition is not configured any more");
         loop_->remove(door->watch);
-        door->side.post([listener = door->entrance->close()] {});
+        // A service manager goes on listening at its own: whoever is configured there again is to
+        // have it.
+        const auto listener = door->entrance->close();
+        if (entrance.is_given()) {
+            given_.give_back(entrance.path(), std::move(*listener));
+        } else {
+            door->side.post([listener] {});
+        }
         doors_.erase(doors_.begin() + static_cast<std::ptrdiff_t>(i));
     }
-    reserved_names_ = wanted;
 }
 
 void Server::open_new_doors(std::vector<std::string>& said) {
-    for (const std::string& name : reserved_names_) {
+    for (const auto& entry : config_->partitions) {
+        const std::string& name = entry.first;
         const bool there = std::any_of(doors_.begin(), doors_.end(), [&](const auto& door) {
             return door->entrance->name() == name;
         });
@@ -193,7 +195,7 @@ void Server::evict_strangers() {
         std::copy(session->secret.begin(), session->secret.end(), as_now.secret);
         Result<void> known = check_identity(*session, as_now);
         if (known && session->door->entrance->is_open() &&
-            reserved_names_.count(session->name) != 0) {
+            config_->partitions.count(session->name) != 0) {
             known = fail(ErrorCode::denied, "its name is an entrance's now");
         }
         if (!known)

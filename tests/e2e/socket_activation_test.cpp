@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ protected:
     std::string socket_ = run_ + "/fabric.sock";
     platform::UniqueFd listener_;
     pid_t daemon_ = -1;
+    std::string config_ = "none";
 
     void SetUp() override {
         std::filesystem::create_directory(run_);
@@ -52,7 +54,7 @@ protected:
     void start(const std::string& count = "1", const std::vector<std::string>& options = {}) {
         std::vector<std::string> arguments{"sh", "-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"",
                                            program("causewayd")};
-        arguments.insert(arguments.end(), {"--config", "none", "--movers", "1", "--log-level",
+        arguments.insert(arguments.end(), {"--config", config_, "--movers", "1", "--log-level",
                                            "error", "--runtime-dir", run_});
         arguments.insert(arguments.end(), options.begin(), options.end());
         std::vector<char*> argv;
@@ -143,6 +145,38 @@ TEST_F(SocketActivation, NamedEntrancesStandBesideIt) {
     EXPECT_EQ(end_of_daemon(), 0);
     EXPECT_FALSE(std::filesystem::exists(run_ + "/orders/fabric.sock")) << "its own is taken away";
     EXPECT_TRUE(std::filesystem::exists(socket_));
+}
+
+// Its entrance is configured, is not, and is again: the manager has gone on listening there.
+TEST_F(SocketActivation, AnEntranceOfTheManagersComesBack) {
+    config_ = files_ / "causeway.toml";
+    const auto configure = [this](const std::string& text) {
+        std::ofstream(config_) << "adapter.open_entrance = true\n" << text;
+    };
+    const auto apply = [this] {
+        const Finished applied =
+            run_command({program("causeway"), "config", "apply", "--socket", socket_});
+        EXPECT_EQ(applied.status, 0) << applied.out << applied.err << errors();
+        return applied.out + applied.err;
+    };
+    const std::string entrance = run_ + "/orders/fabric.sock";
+    std::filesystem::create_directory(run_ + "/orders");
+    std::filesystem::permissions(run_ + "/orders", std::filesystem::perms(0755));
+    std::filesystem::remove(socket_);
+    listener_ = platform::listen_at(entrance, 0666).value();
+    configure("[partition.orders]\n");
+    start();
+    ASSERT_TRUE(eventually([this] { return ask()->wait().status == 0; })) << errors();
+    const std::vector<std::string> inside{program("causeway"), "info", "--socket", entrance};
+    EXPECT_EQ(run_command(inside).status, 0) << errors();
+    for (int round = 0; round < 2; ++round) {
+        configure("");
+        apply();
+        EXPECT_TRUE(std::filesystem::exists(entrance)) << "it is the manager's";
+        configure("[partition.orders]\n");
+        EXPECT_THAT(apply(), ::testing::Not(HasSubstr("cannot be opened")));
+        EXPECT_EQ(run_command(inside).status, 0) << errors();
+    }
 }
 
 TEST_F(SocketActivation, SaysWhatIsWrongWithWhatItWasGiven) {

@@ -94,7 +94,7 @@ protected:
     test::TempDirectory directory;
     std::unique_ptr<Entrance> open = Entrance::open("", directory / "o.sock").value();
     std::unique_ptr<Entrance> named = Entrance::open("a", directory / "a.sock").value();
-    std::set<std::string> reserved = {"a"};
+    Entrance::Configured reserved{{"a", {}}};
 };
 
 TEST_F(EntranceRules, OpenEntranceAdmitsItsOwnUserOnly) {
