@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include <causeway/ipc.hpp>
+#include <fstream>
 #include <string>
 
 #include "conformance/fixture.hpp"
@@ -30,6 +31,14 @@ protected:
         return ::poll(&file, 1, static_cast<int>(within.count())) == 1;
     }
     static constexpr std::chrono::milliseconds kSoon{20000};  // a watchdog
+    // Does that thread of this process sleep now?
+    [[nodiscard]] static bool asleep(pid_t thread) {
+        std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+        std::string text;
+        std::getline(file, text);
+        const std::size_t name_ends = text.rfind(") ");
+        return name_ends != std::string::npos && text[name_ends + 2] == 'S';
+    }
 
     // `f` until it says true.
     template<typename F>

@@ -1,4 +1,7 @@
 // Message queues: order, back-pressure, views, readiness, and ends that go.
+#include <unistd.h>
+
+#include <atomic>
 #include <causeway/ipc.hpp>
 #include <thread>
 #include <vector>
@@ -89,8 +92,12 @@ TEST_P(MessageQueues, PushBackInTheMannerChosen) {
         from.send(std::to_string(i), kNow).value();
     EXPECT_EQ(from.send("8", kNow).error().code, ErrorCode::again);
     EXPECT_EQ(from.send("8", 5ms).error().code, ErrorCode::timed_out);
-    std::jthread blocked([&] { from.send("8", ipc::kForever).value(); });
-    std::this_thread::sleep_for(20ms);
+    std::atomic<pid_t> waiting{0};
+    std::jthread blocked([&] {
+        waiting = ::gettid();
+        from.send("8", ipc::kForever).value();
+    });
+    until([&] { return waiting != 0 && asleep(waiting); });
     for (int i = 0; i < 9; ++i)
         EXPECT_EQ(text_of(to.receive(kWatchdog)), std::to_string(i));
     blocked.join();
