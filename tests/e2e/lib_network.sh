@@ -1,0 +1,163 @@
+# shellcheck shell=bash
+# What the tests of networks share; source it after support/lib.sh.
+#
+# Each test has network namespaces of its own, and nothing outside them is touched. Everything that was started ends by
+# its process ID, every namespace is removed. The adapter serves in $run; the partition `net` serves network/lan0 in a
+# namespace of its own; each guest is a partition with a namespace, both of that name.
+
+causeway=$CAUSEWAY_BIN/causeway
+run=$TEST_TMP/run
+export CAUSEWAY_SOCKET=$run/fabric.sock
+adapter=                # process IDs
+unit=
+declare -A guest_pid=() # of `causeway netdev`, by guest
+spaces=()
+others=()
+family=cwt$$            # what the namespaces' names begin with
+mtu=1500
+executor=adapter
+
+need() {
+    [ "$(id -u)" -eq 0 ] || skip "needs root, to make network namespaces"
+    [ -w /dev/net/tun ] || skip "no /dev/net/tun here"
+    local program
+    for program in ip python3 "$@"; do
+        command -v "$program" >/dev/null || skip "$program is not installed (packages.txt, [test])"
+    done
+    ip netns add "${family}try" 2>"$TEST_TMP/netns" || skip "no network namespaces here: $(<"$TEST_TMP/netns")"
+    spaces+=("${family}try")
+    ip netns exec "${family}try" true 2>"$TEST_TMP/netns" || skip "no network namespaces here: $(<"$TEST_TMP/netns")"
+}
+
+# end PID...: and waits for it; a stopped or killed one is fine.
+end() {
+    local pid
+    for pid in "$@"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+}
+at_exit() { # finish() of support/lib.sh calls it, and has the status
+    end "${others[@]}" "${guest_pid[@]}" ${unit:+"$unit"} ${adapter:+"$adapter"}
+    local space
+    for space in "${spaces[@]}"; do ip netns del "$space" 2>/dev/null || true; done
+    if [ "${status:-0}" != 0 ] && [ "${status:-0}" != 77 ]; then tail -n 20 "$TEST_TMP"/*.log >&2 || true; fi
+}
+
+# until_true WHAT COMMAND...: waits until it succeeds; a watchdog ends the test.
+until_true() {
+    local what=$1
+    shift
+    for _ in $(seq 1500); do
+        ! "$@" || return 0
+        sleep 0.02
+    done
+    fail "did not come about: $what"
+}
+
+space() { # NAME
+    ip netns add "$family$1"
+    spaces+=("$family$1")
+    ip -n "$family$1" link set lo up
+}
+# exec_within NAME COMMAND...: in its namespace.
+exec_within() { ip netns exec "$family$1" "${@:2}"; }
+background() { # NAME COMMAND...: sets $started
+    ip netns exec "$family$1" "${@:2}" &
+    started=$!
+    others+=("$started")
+}
+
+socket_there() { [ -S "$CAUSEWAY_SOCKET" ] && "$causeway" info >/dev/null 2>&1; }
+start_adapter() {
+    "$CAUSEWAY_BIN/causewayd" --runtime-dir "$run" --log-level error "$@" 2>>"$TEST_TMP/adapter.log" &
+    adapter=$!
+    until_true "an adapter" socket_there
+}
+unit_is_up() { grep -q "is up" "$TEST_TMP/unit.log"; }
+start_unit() { # OPTIONS...
+    [ -n "${unit_space:-}" ] || { space unit && unit_space=unit; }
+    : >"$TEST_TMP/unit.log"
+    ip netns exec "$family$unit_space" "$causeway" unit network --attach net --mtu "$mtu" --executor "$executor" --json \
+        "$@" >"$TEST_TMP/unit.json" 2>"$TEST_TMP/unit.log" &
+    unit=$!
+    until_true "a network unit" unit_is_up
+}
+# Ends the unit; its figures are then in $TEST_TMP/unit.json.
+stop_unit() {
+    kill "$unit"
+    wait "$unit" || true
+    unit=
+}
+
+link_flags() { ip -n "$family$1" -json link show "${2:-cw0}" 2>/dev/null; }
+carrier_is_on() { [[ $(link_flags "$1") == *'"LOWER_UP"'* ]]; }
+carrier_is_off() { [[ $(link_flags "$1") == *'"NO-CARRIER"'* ]]; }
+link_is_gone() { ! ip -n "$family$1" link show cw0 >/dev/null 2>&1; }
+index_of() { link_flags "$1" | grep -oE '"ifindex":[0-9]+' | head -n 1; }
+received_by() { ip netns exec "$family$1" cat /sys/class/net/cw0/statistics/rx_bytes; }
+has_received() { [ "$(received_by "$1")" -ge "$2" ]; } # NAME BYTES
+more_than_now() { # NAME BYTES: waits until so many more have come
+    local now
+    now=$(received_by "$1")
+    until_true "$2 more bytes at $1" has_received "$1" "$((now + $2))"
+}
+
+# start_guest NAME ADDRESS OPTIONS...: in its namespace, which is made where it is not there.
+start_guest() {
+    local name=$1 address=$2
+    shift 2
+    [[ " ${spaces[*]} " == *" $family$name "* ]] || space "$name"
+    ip netns exec "$family$name" "$causeway" netdev --attach "$name" --unit net/lan0 --address "$address" --mtu "$mtu" \
+        --executor "$executor" --json "$@" >"$TEST_TMP/$name.json" 2>>"$TEST_TMP/$name.log" &
+    guest_pid[$name]=$!
+    until_true "a carrier at $name" carrier_is_on "$name"
+}
+
+# reaches FROM ADDRESS: a first answer, also where an interface has just come.
+reaches() { exec_within "$1" ping -n -q -c 1 -W 1 "$2" >/dev/null 2>&1; }
+
+listens() { exec_within "$1" ss -Hltn "sport = :$2" | grep -q .; } # NAME PORT
+# start_iperf NAME: a server for one measurement (between two it takes none, and says that by a reset); sets $iperf_port
+# and $started.
+iperf_port=5200
+start_iperf() {
+    iperf_port=$((iperf_port + 1))
+    background "$1" iperf3 -s -1 -p "$iperf_port" >"$TEST_TMP/iperf-server.log" 2>&1
+    until_true "an iperf3 server" listens "$1" "$iperf_port"
+}
+# iperf FROM TO ADDRESS OPTIONS...: sets $bytes, what came to its receiver.
+iperf() {
+    local from=$1 to=$2 address=$3
+    shift 3
+    start_iperf "$to"
+    iperf_client "$from" -p "$iperf_port" -c "$address" "$@"
+    end "$started"
+}
+iperf_client() {
+    local from=$1
+    shift
+    exec_within "$from" iperf3 -J "$@" >"$TEST_TMP/iperf.json" || true # what it says tells
+    bytes=$(python3 -c '
+import json, sys
+end = json.load(open(sys.argv[1]))["end"]
+if "sum_received" in end:
+    print(end["sum_received"]["bytes"])
+else:
+    total = end["sum"]
+    print(total["bytes"] * (total["packets"] - total["lost_packets"]) // max(total["packets"], 1))' \
+        "$TEST_TMP/iperf.json" 2>/dev/null) || fail "iperf3 $* says: $(<"$TEST_TMP/iperf.json")"
+    [ "$bytes" -gt 0 ] || fail "iperf3 $*: nothing came; $(<"$TEST_TMP/iperf.json")"
+}
+
+# port_figure PARTITION EXPRESSION: of the unit's figures, which stop_unit() has brought; `p` is the port.
+port_figure() {
+    python3 -c '
+import json, sys
+for p in json.load(open(sys.argv[1]))["ports"]:
+    if p["partition"] == sys.argv[2]:
+        print(eval(sys.argv[3]))
+        break
+else:
+    sys.exit("there is no such port")' "$TEST_TMP/unit.json" "$1" "$2"
+}
