@@ -378,6 +378,49 @@ TEST_P(MessagingHostile, WhoIgnoresCreditFillsOnlyItsOwnBuffers) {
     expect_good_goes_on();
 }
 
+TEST_P(MessagingHostile, WhoConnectsAgainAndAgainTakesNoMoreThanItsShare) {
+    come();
+    std::vector<std::unique_ptr<client::QueuePair>> pairs;
+    client::QueuePairTerms few;
+    few.executor = executor_of(GetParam());
+    std::size_t most = 0;
+    const auto closed = [&] {
+        return std::count_if(pairs.begin(), pairs.end(), [](const auto& pair) {
+            return pair->state() == abi::QueuePairState::closed;
+        });
+    };
+    constexpr std::uint32_t kTried = 3 * messaging::kMostOfOne;
+    for (std::uint32_t i = 0; i < kTried; ++i) {
+        pairs.push_back(std::make_unique<client::QueuePair>(raw->partition, raw->queue, few));
+        pairs.back()->open().value();
+        pairs.back()->connect("unit/thing0", 0).value();
+        until([&] {
+            most = std::max(most, service->channels().size());
+            return pairs.back()->state() != abi::QueuePairState::connecting;
+        });
+    }
+    until([&] { return closed() == kTried - messaging::kMostOfOne + 1; });
+    EXPECT_EQ(most, 1 + messaging::kMostOfOne);
+    EXPECT_NE(service->trouble().find("partition bad has 16 connections"), std::string::npos)
+        << service->trouble();
+    expect_good_goes_on();
+    // Others come in, and so does it where it let go of one.
+    messaging::Host late(
+        {.socket = adapter.socket(), .name = "late", .target = "unit/thing0", .channel = terms()});
+    Keeper keeper;
+    until([&] {
+        (void)late.step(keeper);
+        return late.channel() != nullptr;
+    });
+    pairs.clear();
+    until([&] { return service->channels().size() == 3; });
+    pairs.push_back(std::make_unique<client::QueuePair>(raw->partition, raw->queue, few));
+    pairs.back()->open().value();
+    pairs.back()->connect("unit/thing0", 0).value();
+    until([&] { return service->channels().size() == 4; });
+    pairs.clear();
+}
+
 TEST_P(MessagingHostile, AHostModuleSaysWhatIsWrongWithAUnitAndWaitsForABetterOne) {
     const auto impostor = [&](const std::function<void(Hello&)>& change) {
         auto made =

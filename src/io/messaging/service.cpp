@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <string_view>
 #include <utility>
 
 namespace causeway::io::messaging {
@@ -51,6 +52,15 @@ Result<void> Service::make_spare() {
     return {};
 }
 
+// Has the partition of this one as many as it may?
+bool Service::has_most(const Channel& newcomer) const {
+    const std::string_view peer = newcomer.peer();
+    const auto same = [&](const std::unique_ptr<Channel>& channel) {
+        return peer == channel->peer();
+    };
+    return std::count_if(channels_.begin(), channels_.end(), same) >= kMostOfOne;
+}
+
 // Takes in whoever wants to connect.
 void Service::admit() noexcept {
     try {
@@ -63,6 +73,11 @@ void Service::admit() noexcept {
             if (!accepted.has_value() && accepted.error().code == ErrorCode::again)
                 return;
             std::unique_ptr<Channel> channel = std::move(spare_);
+            if (accepted.has_value() && has_most(*channel))
+                accepted =
+                    fail_format(ErrorCode::limit_reached,
+                                "partition %s has %u connections already: it may have no more",
+                                channel->peer(), kMostOfOne);
             if (accepted.has_value())
                 accepted = channel->welcome();
             if (accepted.has_value())

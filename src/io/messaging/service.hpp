@@ -6,7 +6,9 @@
 //
 // Invariants:
 //  1. A channel that has ended stays until nothing of it is held and all its sends have ended.
-//  2. An idle service makes no system call: its owner sleeps on fd() after settle().
+//  2. One partition has at most kMostOfOne channels, also while it says nothing on them: what it
+//     connects beyond that is closed at once.
+//  3. An idle service makes no system call: its owner sleeps on fd() after settle().
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,9 @@
 #include "io/messaging/handler.hpp"
 
 namespace causeway::io::messaging {
+
+// Each costs the unit the memory of its buffers, whatever the partition does.
+inline constexpr std::uint32_t kMostOfOne = 16;
 
 class Service {
 public:
@@ -48,6 +53,7 @@ private:
         : port_(std::move(port)), listener_(std::move(listener)), terms_(terms) {}
     [[nodiscard]] Result<void> make_spare();
     void admit() noexcept;
+    [[nodiscard]] bool has_most(const Channel& newcomer) const;
     void sweep() noexcept;
 
     std::unique_ptr<ipc::inner::Port> port_;
