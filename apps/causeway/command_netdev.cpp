@@ -156,9 +156,8 @@ void add_netdev(CLI::App& app) {
     netdev.footer(
         "Needs CAP_NET_ADMIN where the interface is to be, and /dev/net/tun. Runs until it gets "
         "SIGINT or\n"
-        "SIGTERM; then the interface goes. While the unit or the adapter are away the interface "
-        "stays, with\n"
-        "its carrier off.\n\n"
+        "SIGTERM; then the interface goes. While the unit is away the interface stays, with its "
+        "carrier off.\n\n"
         "Example, see `causeway unit network --help` for the other half:\n"
         "  causeway netdev --attach web --unit net/lan0 --name cw0 --address 10.1.0.2/24");
     on_run(netdev, [options] { return run(*options); });
