@@ -20,6 +20,7 @@ inline constexpr int kWrongUsage = 2;
 void add_perf(CLI::App& app);
 void add_pipe(CLI::App& app);
 void add_ss(CLI::App& app);
+void add_bus(CLI::App& app);
 void add_info(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_demo(CLI::App& app);

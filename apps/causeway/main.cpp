@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
     cli::add_perf(app);
     cli::add_pipe(app);
     cli::add_ss(app);
+    cli::add_bus(app);
     cli::add_info(app);
     cli::add_calibrate(app);
     cli::add_demo(app);

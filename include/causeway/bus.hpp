@@ -48,6 +48,7 @@ struct Controller {
     // The partitions that have these connections, by name.
     std::vector<std::string> users;
 
+    // In everything.
     [[nodiscard]] bool operator==(const Controller&) const = default;
 };
 
