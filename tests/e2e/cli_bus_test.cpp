@@ -124,17 +124,18 @@ TEST(CliBus, WatchesThemComeAndGo) {
     Listener disk = net.partition.listen("disk0", 16, ControllerType::block).value();
     Watch watch(adapter.socket());
     ASSERT_TRUE(watch.says("+ block disk0 of net up, used by nobody"));
-    std::optional<Listener> lan = net.partition.listen("lan0", 16, ControllerType::network).value();
+    auto lan = std::make_unique<Listener>(
+        net.partition.listen("lan0", 16, ControllerType::network).value());
     ASSERT_TRUE(watch.says("+ network lan0 of net up, used by nobody"));
     QueuePair far = net.pair();
     {
         QueuePair near = client.pair();
         near.connect("net/lan0", 0s).value();
-        lan.accept(far, 30s).value();
+        lan->accept(far, 30s).value();
         ASSERT_TRUE(watch.says("~ network lan0 of net up, used by client"));
     }
     ASSERT_TRUE(watch.says("~ network lan0 of net up, used by nobody"));
-    lan = {};
+    lan.reset();
     ASSERT_TRUE(watch.says("- network lan0 of net"));
     EXPECT_EQ(watch.lines().size(), 5u);
     EXPECT_TRUE(watch.command().running());
@@ -147,10 +148,11 @@ TEST(CliBus, WatchesThemComeAndGo) {
 TEST(CliBus, WatchesInJsonAndEndsAfterACount) {
     TestAdapter adapter;
     Member net(adapter.socket(), "net");
-    std::optional<Listener> lan = net.partition.listen("lan0", 16, ControllerType::network).value();
+    auto lan = std::make_unique<Listener>(
+        net.partition.listen("lan0", 16, ControllerType::network).value());
     Watch watch(adapter.socket(), {"--json", "--count", "2"});
     ASSERT_TRUE(eventually([&] { return watch.lines().size() == 1; }));
-    lan = {};
+    lan.reset();
     const Finished end = watch.command().wait();
     EXPECT_EQ(end.status, 0) << end.err;
     const auto lines = watch.lines();
