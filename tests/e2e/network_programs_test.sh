@@ -1,7 +1,7 @@
 #!/bin/bash
 # Ordinary programs between partitions that have a network interface each: ping with every size that matters, iperf3,
 # nginx and curl, a multicast stream.
-# timeout: 180
+# timeout: 600
 # shellcheck disable=SC2119 # what the functions take is not what the script does
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

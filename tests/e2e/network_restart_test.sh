@@ -1,7 +1,7 @@
 #!/bin/bash
 # What a network does when one of its parts is killed and started again, while a TCP connection is under way: the unit,
 # the adapter, a host module.
-# timeout: 180
+# timeout: 300
 # shellcheck disable=SC2119 # what the functions take is not what the script does
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Host modules of sandboxes: inside one that has a network namespace of its own, /dev/net/tun and CAP_NET_ADMIN there; and
 # from outside, for one that has nothing.
-# timeout: 120
+# timeout: 300
 # shellcheck disable=SC2119 # what the functions take is not what the script does
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Three partitions and an uplink, a TAP and a veth: everybody reaches everybody; isolated, the uplink only. And a
 # partition that sends from an address that is not its own.
-# timeout: 180
+# timeout: 300
 # shellcheck disable=SC2119 # what the functions take is not what the script does
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

@@ -349,8 +349,11 @@ TEST_P(NetworkHostile, AHeaderThatIsChangedAfterTheCheckIsNotSentOn) {
         return network::check_frame(each, kMtu).facts.source == villain.mac;
     };
     Frame got;
-    // What waits is dropped after a while: where this machine was too slow for it, once more.
-    while (got.empty()) {
+    // What waits is dropped after a while: where this machine was too slow for it, once more; and
+    // where it lay in another buffer than these.
+    constexpr std::uint32_t kWritten = 8;
+    while (got.empty() || got.back() != std::byte{0xee}) {
+        got.clear();
         two.takes = true;
         until([&] {
             two.release_all();
@@ -369,7 +372,7 @@ TEST_P(NetworkHostile, AHeaderThatIsChangedAfterTheCheckIsNotSentOn) {
         const std::uint64_t lost = counters(two).lost_out;
         send(villain, frame);
         until([&] { return counters(villain).frames_in == came + 1; });
-        for (std::uint32_t buffer = 0; buffer < network::kLargeFrames; ++buffer)
+        for (std::uint32_t buffer = 0; buffer < kWritten; ++buffer)
             put(buffer);
         send(villain, make_frame(station(9), villain.mac));  // behind all of that
         until([&] { return counters(villain).frames_in == came + 2; });
@@ -379,6 +382,9 @@ TEST_P(NetworkHostile, AHeaderThatIsChangedAfterTheCheckIsNotSentOn) {
             for (const Frame& each : std::exchange(two.frames, {})) {
                 if (from_villain(each))
                     got = each;
+                // Nobody else sends, so it is one of ours whatever its header says.
+                EXPECT_TRUE(from_villain(each) ||
+                            network::check_frame(each, kMtu).facts.source == one.mac);
             }
             return !got.empty() || counters(two).lost_out != lost;
         });
@@ -386,8 +392,6 @@ TEST_P(NetworkHostile, AHeaderThatIsChangedAfterTheCheckIsNotSentOn) {
     ASSERT_EQ(got.size(), frame.size());
     EXPECT_EQ(Frame(got.begin(), got.begin() + network::kHeadSize),
               Frame(frame.begin(), frame.begin() + network::kHeadSize));
-    // It was changed, or this test says nothing.
-    EXPECT_EQ(got.back(), std::byte{0xee});
     EXPECT_TRUE(one.frames.empty());
     expect_others_go_on();
     until([&] { return nothing_held(); });
