@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "adapter/server.hpp"
 #include "support/command.hpp"
 #include "support/live_adapter.hpp"
 
@@ -34,7 +35,10 @@ struct Member {
 
 class BusCrash : public testing::TestWithParam<LiveAdapter::Kind> {
 protected:
-    LiveAdapter adapter_{GetParam()};
+    // A forked one keeps no journal of its own accord.
+    LiveAdapter adapter_{GetParam(), {}, 1, [](adapter::ServerOptions& options) {
+                             options.fabric.resume_patience_ns = 10'000'000'000;
+                         }};
 };
 INSTANTIATE_TEST_SUITE_P(Adapters, BusCrash,
                          testing::Values(LiveAdapter::Kind::forked, LiveAdapter::Kind::program),
