@@ -48,7 +48,7 @@ sanitize: asan tsan ## unit to crash and fuzz tests under AddressSanitizer; what
 # Which test files each sanitizer build holds. Not those of the tool and the laboratory, which need all that these are
 # made of. ThreadSanitizer sees nothing across two mappings of one memfd, so it gets the suites whose threads share one
 # mapping, or the heap, as those of the adapter do.
-asan: FILTER := tests/(unit/(abi|adapter|base|client|control|engine|platform|shm)|conformance|hostile|crash|faults)/
+asan: FILTER := tests/(unit/(abi|adapter|base|client|control|engine|io|platform|shm)|conformance|hostile|crash|faults)/
 tsan: FILTER := tests/unit/(abi/|adapter/|engine/|shm/|client/(event_waiter|region_index))
 
 # What the fuzzers find has nothing to do with threads.
