@@ -108,7 +108,11 @@ protected:
     }
     template<typename T>
     bool posted(const T& result, const char* what) {
-        return result ? true : complain(std::string(what) + ": " + result.error().text);
+        if (result)
+            return true;
+        if (is_unmade(result.error().code == ErrorCode::peer_gone))
+            return false;
+        return complain(std::string(what) + ": " + result.error().text);
     }
     // A direct connection that is still being made ends where the adapter dies (docs/failure.md).
     bool is_unmade(bool ended) {
