@@ -324,7 +324,7 @@ typedef enum cw_controller_type {
 /* As cw_listen, and announces the service on the bus as a controller: it arrives there, and departs
  * when the listener is closed or its partition ends. At most 64 of a partition (LIMIT_REACHED). */
 CW_API CW_CHECK int cw_listen_as(cw_partition* partition, const char* service, uint32_t backlog,
-                                 cw_controller_type type, cw_listener** out);
+                                 uint32_t type /* cw_controller_type */, cw_listener** out);
 /* Takes the first waiting connection onto the idle queue pair `pair`, waiting at most timeout_ns.
  * Errors: TIMED_OUT, AGAIN (timeout_ns 0 and nobody waits), WRONG_STATE. */
 CW_API CW_CHECK int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns);
@@ -341,9 +341,9 @@ typedef enum cw_controller_state {
 
 /* A controller, as it is shown: valid until the function that it is shown to returns. */
 typedef struct cw_controller {
-    const char* partition;     /* whose it is */
-    const char* service;       /* connect to "partition/service" */
-    cw_controller_type type;   /* what it is for; one of a later release may be none of these */
+    const char* partition; /* whose it is */
+    const char* service;   /* connect to "partition/service" */
+    uint32_t type; /* cw_controller_type: what it is for; a later release may know more of them */
     cw_controller_state state; /* how it is */
     uint32_t connections;      /* accepted, and neither end has let go */
     uint32_t user_count;       /* how many users there are */

@@ -123,8 +123,8 @@ public:
     [[nodiscard]] Result<Listener> listen(const std::string& service, std::uint32_t backlog = 16,
                                           ControllerType type = ControllerType::none) {
         return make<Listener>([&](cw_listener** out) {
-            return cw_listen_as(raw(), service.c_str(), backlog,
-                                static_cast<cw_controller_type>(type), out);
+            return cw_listen_as(raw(), service.c_str(), backlog, static_cast<std::uint32_t>(type),
+                                out);
         });
     }
 

@@ -203,8 +203,8 @@ int cw_listen(cw_partition* partition, const char* service, uint32_t backlog, cw
     return cw_listen_as(partition, service, backlog, CW_CONTROLLER_NONE, out);
 }
 
-int cw_listen_as(cw_partition* partition, const char* service, uint32_t backlog,
-                 cw_controller_type type, cw_listener** out) {
+int cw_listen_as(cw_partition* partition, const char* service, uint32_t backlog, uint32_t type,
+                 cw_listener** out) {
     if (out == nullptr)
         return missing(kNoOut);
     if (partition == nullptr)

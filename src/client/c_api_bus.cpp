@@ -33,7 +33,7 @@ void show(const SeenController& seen, F&& f) {
     cw_controller controller{};
     controller.partition = seen.partition.c_str();
     controller.service = seen.service.c_str();
-    controller.type = static_cast<cw_controller_type>(seen.type);
+    controller.type = static_cast<std::uint32_t>(seen.type);
     controller.state = static_cast<cw_controller_state>(seen.state);
     controller.connections = seen.connections;
     controller.user_count = static_cast<std::uint32_t>(users.size());

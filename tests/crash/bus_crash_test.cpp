@@ -37,7 +37,7 @@ class BusCrash : public testing::TestWithParam<LiveAdapter::Kind> {
 protected:
     // A forked one keeps no journal of its own accord.
     LiveAdapter adapter_{GetParam(), {}, 1, [](adapter::ServerOptions& options) {
-                             options.fabric.resume_patience_ns = 10'000'000'000;
+                             options.fabric.resume_patience_ns = 60'000'000'000;
                          }};
 };
 INSTANTIATE_TEST_SUITE_P(Adapters, BusCrash,

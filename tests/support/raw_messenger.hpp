@@ -4,6 +4,7 @@
 // Threading: one thread. Ownership: owns partition, queue pair and memory.
 #pragma once
 
+#include <algorithm>
 #include <causeway/abi/messaging.hpp>
 #include <cstring>
 #include <optional>
@@ -136,7 +137,7 @@ private:
         at_ = at_ + bytes.size() > kOut ? 0 : at_;
         std::byte* const at = out.data() + at_;
         at_ += (bytes.size() + 63) / 64 * 64;
-        std::memcpy(at, bytes.data(), bytes.size());
+        std::copy(bytes.begin(), bytes.end(), at);
         const cw_slice slice{at, static_cast<std::uint32_t>(bytes.size()), out.handle()};
         const ErrorCode code =
             pair.post_send({opcode, kSendId + sends, flags, immediate, to}, &slice, 1);
