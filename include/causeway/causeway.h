@@ -321,10 +321,11 @@ typedef enum cw_controller_type {
     CW_CONTROLLER_OTHER = 4
 } cw_controller_type;
 
-/* As cw_listen, and announces the service on the bus as a controller: it arrives there, and departs
- * when the listener is closed or its partition ends. At most 64 of a partition (LIMIT_REACHED). */
+/* As cw_listen, and announces the service on the bus as a controller, `type` being one of
+ * cw_controller_type: it arrives there, and departs when the listener is closed or its partition
+ * ends. At most 64 of a partition (LIMIT_REACHED). */
 CW_API CW_CHECK int cw_listen_as(cw_partition* partition, const char* service, uint32_t backlog,
-                                 uint32_t type /* cw_controller_type */, cw_listener** out);
+                                 uint32_t type, cw_listener** out);
 /* Takes the first waiting connection onto the idle queue pair `pair`, waiting at most timeout_ns.
  * Errors: TIMED_OUT, AGAIN (timeout_ns 0 and nobody waits), WRONG_STATE. */
 CW_API CW_CHECK int cw_accept(cw_listener* listener, cw_queue_pair* pair, uint64_t timeout_ns);
