@@ -1,4 +1,4 @@
-# libcauseway.so.1: the client and ipc rooms as objects (so that --exclude-libs, which hides all that comes from archives, spares
+# libcauseway.so.1: the client and ipc rooms, and the host's half of disks, as objects (so that --exclude-libs, which hides all that comes from archives, spares
 # its exports) on top of the lower rooms. Only cw_* leaves it; the C++ runtime is inside, so it loads in anybody's image.
 
 if(NOT TARGET causeway_client)
@@ -9,7 +9,10 @@ if(NOT kind STREQUAL "STATIC_LIBRARY")
     return()
 endif()
 
-add_library(causeway SHARED $<TARGET_OBJECTS:causeway_client> $<TARGET_OBJECTS:causeway_ipc>)
+# Of the io room what a host needs: the messaging layer, and what stands in block/ itself (its units are programs).
+set(io_objects "$<TARGET_OBJECTS:causeway_io>")
+add_library(causeway SHARED $<TARGET_OBJECTS:causeway_client> $<TARGET_OBJECTS:causeway_ipc>
+    "$<FILTER:${io_objects},INCLUDE,/src/io/(messaging|block)/[^/]*[.]o$>")
 add_library(causeway::causeway ALIAS causeway)
 set_target_properties(causeway PROPERTIES
     VERSION 1.0.0

@@ -20,7 +20,7 @@ add_library(causeway_perf STATIC EXCLUDE_FROM_ALL ${perf_sources})
 target_include_directories(causeway_perf PUBLIC ${tool_dir})
 target_compile_definitions(causeway_perf PUBLIC CAUSEWAY_VERSION="${PROJECT_VERSION}")
 target_link_libraries(causeway_perf PUBLIC
-    causeway_headers causeway_client causeway_commit fmt::fmt nlohmann_json::nlohmann_json)
+    causeway_headers causeway_io causeway_commit fmt::fmt nlohmann_json::nlohmann_json)
 
 # What `causeway doctor` checks: a library of its own, so that its tests can make up a host.
 file(GLOB doctor_sources CONFIGURE_DEPENDS ${tool_dir}/doctor/*.cpp)

@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "command.hpp"
+#include "command_perf.hpp"
 #include "interrupt.hpp"
 #include "json.hpp"
 #include "perf/measure.hpp"
@@ -243,7 +243,12 @@ void add_perf(CLI::App& app) {
         "from posting to the end. GB/s are 10^9 bytes per second.\n\n"
         "Example:\n"
         "  causeway perf --test bandwidth --operation send --size 1M --compare");
-    on_run(perf, [options] { return run(*options); });
+    add_perf_block(perf);
+    on_run(perf, [options, &perf]() -> Result<int> {
+        if (!perf.get_subcommands().empty())
+            return 0;  // it has run
+        return run(*options);
+    });
 }
 
 }  // namespace causeway::cli

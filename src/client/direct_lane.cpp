@@ -151,6 +151,22 @@ std::optional<abi::Status> DirectLane::obtain(std::uint32_t handle, engine::Clai
     return status;
 }
 
+ErrorCode DirectLane::reach(const abi::AddressSegment& remote, std::uint64_t length,
+                            std::uint32_t rights, Reached& out) noexcept {
+    if (stopped_ || broken())
+        return ErrorCode::peer_gone;
+    heed_revocations();
+    if (peer_memory_->table().find(remote.handle) == nullptr) {
+        const auto status = obtain(remote.handle, engine::Claim::peers);
+        if (!status)
+            return ErrorCode::again;
+        if (*status != abi::Status::success)
+            return *status == abi::Status::peer_gone ? ErrorCode::peer_gone : ErrorCode::denied;
+    }
+    out = peer_memory_->reach(remote, length, rights);
+    return out.at != nullptr ? ErrorCode::none : ErrorCode::denied;
+}
+
 engine::AtOnce DirectLane::send_plain(const engine::PlainSend& send) noexcept {
     if (!free())
         return engine::AtOnce::no;

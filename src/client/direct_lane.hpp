@@ -86,6 +86,10 @@ public:
     // May run() get further than the last time?
     [[nodiscard]] bool can_run() noexcept;
     void announce_wait() noexcept;
+    // Memory of the peer's for use without a descriptor, which has `rights`. Errors: again (it
+    // cannot be asked for now), denied (it is not granted), peer_gone.
+    [[nodiscard]] ErrorCode reach(const abi::AddressSegment& remote, std::uint64_t length,
+                                  std::uint32_t rights, Reached& out) noexcept;
     // Until when it waits at most; UINT64_MAX: the peer decides.
     [[nodiscard]] std::uint64_t deadline_ns() const noexcept { return flow_.deadline_ns(); }
     // The peer posted what breaks the format, or claims regions that it does not have.

@@ -75,7 +75,7 @@ Result<void> PeerMemory::map(Partition& partition, std::uint32_t queue_pair, std
         first.parts != (first.size + abi::kRegionPart - 1) / abi::kRegionPart) {
         return misfit();
     }
-    auto granted = std::make_unique<Granted>();
+    auto granted = std::make_shared<Granted>();
     const std::uint64_t alignment =
         first.size >= platform::kHugePage ? platform::kHugePage : platform::kPage;
     CW_TRY_ASSIGN(granted->memory, platform::Mapping::reserve(first.size, alignment));
@@ -103,6 +103,18 @@ Result<void> PeerMemory::map(Partition& partition, std::uint32_t queue_pair, std
     if (!table_.place(granted_.back()->region)) {
         granted_.pop_back();
         return misfit();
+    }
+    return {};
+}
+
+Reached PeerMemory::reach(const abi::AddressSegment& remote, std::uint64_t length,
+                          std::uint32_t rights) const noexcept {
+    engine::Translation translated;
+    if (!table_.translate_remote(remote, length, rights, translated))
+        return {};
+    for (const auto& granted : granted_) {
+        if (&granted->region == translated.region)
+            return {translated.bytes, granted};
     }
     return {};
 }

@@ -7,7 +7,8 @@
 //
 // Invariants:
 //  1. The table holds exactly what is mapped.
-//  2. Only what the adapter resolved is in it: a handle from the peer's memory leads to a question,
+//  2. What was reached stays mapped as long as its Reached is held, also beyond forget().
+//  3. Only what the adapter resolved is in it: a handle from the peer's memory leads to a question,
 //     never to an address, and to a bounded number of questions (RefusedClaims).
 #pragma once
 
@@ -25,6 +26,12 @@
 
 namespace causeway::client {
 
+// A stretch of a peer's memory that is used beside the descriptors, such as by a device.
+struct Reached {
+    std::byte* at = nullptr;
+    std::shared_ptr<const void> hold;  // keeps it mapped
+};
+
 class PeerMemory {
 public:
     [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
@@ -33,6 +40,9 @@ public:
     [[nodiscard]] std::optional<abi::Status> obtain(Partition& partition, std::uint32_t queue_pair,
                                                     std::uint32_t handle,
                                                     engine::Claim claim) noexcept;
+    // `length` bytes of a mapped region, if it grants all of `rights`; else `at` is null.
+    [[nodiscard]] Reached reach(const abi::AddressSegment& remote, std::uint64_t length,
+                                std::uint32_t rights) const noexcept;
     // Has the peer claimed more regions that are not there than an honest one can?
     [[nodiscard]] bool overdone() const noexcept { return overdone_; }
     // Lets go of everything.
@@ -52,7 +62,7 @@ private:
     RefusedClaims refused_;
     bool overdone_ = false;
     std::uint64_t ask_again_ns_ = 0;  // not before
-    std::vector<std::unique_ptr<Granted>> granted_;
+    std::vector<std::shared_ptr<Granted>> granted_;
 };
 
 }  // namespace causeway::client

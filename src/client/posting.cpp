@@ -52,7 +52,7 @@ ErrorCode check_slices(const RegionIndex& regions, const cw_slice* slices, std::
         std::uint64_t offset = 0;
         if (!locate(regions, slice, region, offset))
             return bad_slice(regions, slice);
-        out.exportable = out.exportable && region.exportable;
+        out.exportable = out.exportable && region.exportable();
         out.list[out.count] = {slice.length, slice.handle, region.registered + offset};
         out.bytes[out.count] = static_cast<const std::byte*>(slice.address);
         ++out.count;

@@ -100,6 +100,13 @@ public:
     [[nodiscard]] ErrorCode post_receive(const cw_slice* slices, std::uint32_t count,
                                          std::uint64_t id) noexcept;
 
+    // Memory of the peer's for use without a descriptor, see DirectLane. Errors: unsupported (the
+    // executor is not direct).
+    [[nodiscard]] ErrorCode reach(const abi::AddressSegment& remote, std::uint64_t length,
+                                  std::uint32_t rights, Reached& out) noexcept {
+        return lane_ ? lane_->reach(remote, length, rights, out) : ErrorCode::unsupported;
+    }
+
     // ---- queue_pair_take.cpp: for the completion queue
     // Takes up to `most` completions; fewer means that there are no more now.
     [[nodiscard]] int take(cw_completion* out, int most) noexcept;

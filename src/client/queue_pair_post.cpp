@@ -221,7 +221,7 @@ ErrorCode QueuePair::post_send_list(const SendOrder& order, const cw_slice* slic
     RegionSpan region;
     std::uint64_t offset = 0;
     if (!may_post() || receive_ledger_.free() == 0 || slice.length == 0 ||
-        !locate(*regions_, slice, region, offset) || (lane_ && !region.exportable)) {
+        !locate(*regions_, slice, region, offset) || (lane_ && !region.exportable())) {
         return false;
     }
     Piece* const pieces = &pieces_[std::size_t{receives_.next_slot()} * abi::kMaxDataSegments];

@@ -87,7 +87,7 @@ Result<Region> Region::enroll(Region region, const RegionTerms& terms) {
     }
     partition.regions().insert(region.registered_.handle,
                                {reinterpret_cast<std::uintptr_t>(memory.data()), memory.size(),
-                                region.base_, (terms.access & CW_ACCESS_EXPORTABLE) != 0});
+                                region.base_, region.registered_.generation, terms.access});
     if (!partition.adapter().survives())
         memory.close_files();
     return region;
@@ -166,6 +166,7 @@ Result<bool> Region::narrow(std::uint32_t access) {
     request.generation = registered_.generation;
     request.rights = access;
     CW_TRY_ASSIGN(const auto reply, partition_->call<abi::DeregisterReply>(request));
+    partition_->regions().narrow(registered_.handle, access);
     return reply.granted != 0;
 }
 

@@ -20,7 +20,8 @@ void RegionIndex::insert(std::uint32_t handle, const RegionSpan& span) {
     entry->base.store(span.base, std::memory_order_relaxed);
     entry->size.store(span.size, std::memory_order_relaxed);
     entry->registered.store(span.registered, std::memory_order_relaxed);
-    entry->exportable.store(span.exportable, std::memory_order_relaxed);
+    entry->generation.store(span.generation, std::memory_order_relaxed);
+    entry->rights.store(span.rights, std::memory_order_relaxed);
     // SYNC(region-entry): release, pairs with the acquire in find(); a finder sees the whole entry.
     entry->handle.store(handle, std::memory_order_release);
     if (fresh)
@@ -48,13 +49,21 @@ void RegionIndex::remove(std::uint32_t handle) noexcept {
     const std::lock_guard lock(writers_);
     if (const engine::Region* region = table_.find(handle))
         table_.remove(*region);
-    Entry* entry = buckets_[handle % kBuckets].load(std::memory_order_relaxed);
-    for (; entry != nullptr; entry = entry->next) {
-        if (entry->handle.load(std::memory_order_relaxed) == handle) {
-            entry->handle.store(0, std::memory_order_relaxed);
-            return;
-        }
-    }
+    if (Entry* const entry = entry_of(handle))
+        entry->handle.store(0, std::memory_order_relaxed);
+}
+
+void RegionIndex::narrow(std::uint32_t handle, std::uint32_t rights) noexcept {
+    const std::lock_guard lock(writers_);
+    if (Entry* const entry = entry_of(handle))
+        entry->rights.store(rights, std::memory_order_relaxed);
+}
+
+RegionIndex::Entry* RegionIndex::entry_of(std::uint32_t handle) const noexcept {
+    Entry* entry = bucket_of(handle).load(std::memory_order_relaxed);
+    while (entry != nullptr && entry->handle.load(std::memory_order_relaxed) != handle)
+        entry = entry->next;
+    return entry;
 }
 
 }  // namespace causeway::client

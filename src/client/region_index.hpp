@@ -25,13 +25,20 @@ struct RegionSpan {
     std::uint64_t base = 0;        // the owner's pointer to its first byte, as a number
     std::uint64_t size = 0;        // bytes
     std::uint64_t registered = 0;  // virtual address of its first byte in descriptors
-    bool exportable = false;
+    std::uint32_t generation = 0;
+    std::uint32_t rights = 0;  // abi::right: as registered, or narrowed since
+
+    [[nodiscard]] bool exportable() const noexcept {
+        return (rights & abi::right::kExportable) != 0;
+    }
 };
 
 class RegionIndex {
 public:
     void insert(std::uint32_t handle, const RegionSpan& span);  // throws std::bad_alloc only
     void remove(std::uint32_t handle) noexcept;
+    // It has these rights only from now on.
+    void narrow(std::uint32_t handle, std::uint32_t rights) noexcept;
     [[nodiscard]] const engine::RegionTable& table() const noexcept { return table_; }
 
     [[nodiscard]] bool find(std::uint32_t handle, RegionSpan& out) const noexcept {
@@ -43,7 +50,8 @@ public:
             out.base = entry->base.load(std::memory_order_relaxed);
             out.size = entry->size.load(std::memory_order_relaxed);
             out.registered = entry->registered.load(std::memory_order_relaxed);
-            out.exportable = entry->exportable.load(std::memory_order_relaxed);
+            out.generation = entry->generation.load(std::memory_order_relaxed);
+            out.rights = entry->rights.load(std::memory_order_relaxed);
             // SYNC(region-entry): pairs with the release fence in insert(); whoever has seen a
             // number of the entry's next use sees here that the handle is not the old one any more.
             std::atomic_thread_fence(std::memory_order_acquire);
@@ -58,11 +66,13 @@ private:
         std::atomic<std::uint64_t> base{0};
         std::atomic<std::uint64_t> size{0};
         std::atomic<std::uint64_t> registered{0};
-        std::atomic<bool> exportable{false};
+        std::atomic<std::uint32_t> generation{0};
+        std::atomic<std::uint32_t> rights{0};
         Entry* next = nullptr;  // never changes once the entry can be reached
     };
     static constexpr std::uint32_t kBuckets = 1024;
 
+    [[nodiscard]] Entry* entry_of(std::uint32_t handle) const noexcept;  // under the lock
     void translate(std::uint32_t handle, const RegionSpan& span);
     [[nodiscard]] const std::atomic<Entry*>& bucket_of(std::uint32_t handle) const noexcept {
         return buckets_[handle % kBuckets];

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "client/nap.hpp"
 #include "io/messaging/service.hpp"
 #include "platform/clock.hpp"
 
@@ -14,12 +15,12 @@ constexpr int kMostAtOnce = 256;  // completions, before the caller looks at its
 
 }  // namespace
 
-Host::Host(HostTerms terms) : terms_(std::move(terms)) {}
+Host::Host(HostTerms terms) : terms_(std::move(terms)), partition_(terms_.partition) {}
 
 Host::~Host() {
     channel_.reset();
     port_.reset();
-    if (partition_)
+    if (partition_ && !terms_.partition)
         partition_->close();
 }
 
@@ -29,7 +30,7 @@ void Host::lose(ErrorCode code, std::string why) noexcept {
     channel_.reset();
     next_try_ns_ = platform::monotonic_ns() + pause_ns_;
     pause_ns_ = std::min(2 * pause_ns_, kLastPauseNs);
-    if (partition_ && partition_->gone()) {
+    if (partition_ && partition_->gone() && !terms_.partition) {
         fd_ = -1;
         port_.reset();
         partition_->close();
@@ -43,8 +44,8 @@ Result<void> Host::try_to_connect() {
                       client::Partition::attach(terms_.socket, terms_.name, terms_.patience_ns));
     }
     if (!port_) {
-        CW_TRY_ASSIGN(
-            port_, ipc::inner::Port::open(partition_, CW_WAIT_ADAPTIVE, ipc::inner::Doors::none));
+        CW_TRY_ASSIGN(port_,
+                      ipc::inner::Port::open(partition_, terms_.wait, ipc::inner::Doors::none));
         fd_ = port_->fd();
         if (fd_ < 0)
             return fail(static_cast<ErrorCode>(-fd_), "no descriptor to wait on for messages");
@@ -67,7 +68,7 @@ void Host::connect() noexcept {
 
 bool Host::step(Handler& handler) noexcept {
     bool any = false;
-    if (!channel_ && platform::monotonic_ns() >= next_try_ns_) {
+    if (!channel_ && !over() && platform::monotonic_ns() >= next_try_ns_) {
         any = true;
         connect();
     }
@@ -105,14 +106,45 @@ bool Host::step(Handler& handler) noexcept {
     return any;
 }
 
+void Host::drop(Handler& handler, ErrorCode code, std::string why) noexcept {
+    if (!channel_)
+        return;
+    const bool known = !channel_->ended();
+    channel_->abandon();
+    if (known)
+        handler.ended(*channel_);
+    while (!port_->handed_out())
+        (void)port_->next();  // what was taken off the queue may still name the channel
+    lose(code, std::move(why));
+}
+
+// The moment at which something is to be done, whatever comes.
+std::uint64_t Host::next_moment(std::uint64_t until_ns) const noexcept {
+    if (!channel_)
+        return over() ? until_ns : std::min(until_ns, next_try_ns_);
+    return hello_by_ns_ != 0 ? std::min(until_ns, hello_by_ns_) : until_ns;
+}
+
+void Host::wait(std::uint64_t until_ns) noexcept {
+    if (channel_)
+        channel_->settle();
+    until_ns = next_moment(until_ns);
+    if (port_) {
+        (void)port_->wait(until_ns);
+        return;
+    }
+    const std::uint64_t now = platform::monotonic_ns();
+    if (until_ns > now) {
+        const timespec left = client::timespec_of(until_ns - now);
+        (void)::nanosleep(&left, nullptr);
+    }
+}
+
 std::uint64_t Host::settle(std::uint64_t until_ns) noexcept {
     using ipc::inner::Port;
     if (channel_)
         channel_->settle();
-    else
-        until_ns = std::min(until_ns, next_try_ns_);
-    if (channel_ && hello_by_ns_ != 0)
-        until_ns = std::min(until_ns, hello_by_ns_);
+    until_ns = next_moment(until_ns);
     if (port_)
         port_->settle(port_->handed_out() ? Port::Worth::nothing : Port::Worth::something,
                       until_ns);

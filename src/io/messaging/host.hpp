@@ -1,8 +1,9 @@
 // Host: the connecting end of a host module. It attaches to the fabric, connects to its unit, and
-// does so again, by itself, whenever unit or adapter have gone and come back.
+// does so again, by itself, whenever unit or adapter have gone and come back. On a partition that
+// it was given it does not outlive that.
 //
 // Threading: one thread at a time.
-// Ownership: owns partition, port and channel.
+// Ownership: owns port and channel, and the partition that it has attached itself.
 //
 // Invariants:
 //  1. There is at most one channel. Between ended() and the next opened() there is none to send on.
@@ -24,11 +25,13 @@ inline constexpr std::uint64_t kLastPauseNs = 500'000'000;
 inline constexpr std::uint64_t kHelloNs = 5'000'000'000;
 
 struct HostTerms {
-    std::string socket;  // empty: as the environment says
-    std::string name;    // of the partition; empty: as its entrance says
-    std::string target;  // "partition/controller"
+    std::shared_ptr<client::Partition> partition{};  // null: one of its own, by the next three
+    std::string socket{};                            // empty: as the environment says
+    std::string name{};  // of the partition; empty: as its entrance says
     std::optional<std::uint64_t> patience_ns{};
-    ChannelTerms channel;
+    std::string target{};  // "partition/controller"
+    cw_wait wait = CW_WAIT_ADAPTIVE;
+    ChannelTerms channel{};
 };
 
 class Host {
@@ -45,6 +48,13 @@ public:
     // For poll(), valid after settle(); negative: nothing to wait for but the moment. May be
     // another one after every step().
     [[nodiscard]] int fd() const noexcept { return fd_; }
+    // Waits until step() may have something to do, at most until `until_ns`.
+    void wait(std::uint64_t until_ns) noexcept;
+    // Lets go of the connection, if there is one: nothing comes or goes on it any more. The next
+    // attempt follows.
+    void drop(Handler& handler, ErrorCode code, std::string why) noexcept;
+    // The partition that it was given has gone for good.
+    [[nodiscard]] bool over() const noexcept { return terms_.partition && partition_->gone(); }
     // Prepares fd(). The moment at which step() has something to do, whatever fd() says.
     [[nodiscard]] std::uint64_t settle(std::uint64_t until_ns = ipc::inner::kForever) noexcept;
 
@@ -58,6 +68,7 @@ public:
     }
 
 private:
+    [[nodiscard]] std::uint64_t next_moment(std::uint64_t until_ns) const noexcept;
     void connect() noexcept;
     [[nodiscard]] Result<void> try_to_connect();
     void lose(ErrorCode code, std::string why) noexcept;

@@ -1,0 +1,127 @@
+#include "io/block/unit/fair_queue.hpp"
+
+#include <algorithm>
+
+namespace causeway::io::block {
+namespace {
+
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+
+__extension__ using Wide = unsigned __int128;
+
+// a * b / c, where a * b may not fit.
+[[nodiscard]] std::uint64_t scaled(std::uint64_t a, std::uint64_t b, std::uint64_t c) noexcept {
+    return static_cast<std::uint64_t>(static_cast<Wide>(a) * b / c);
+}
+
+}  // namespace
+
+std::int64_t FairQueue::Bucket::most() const noexcept {
+    return static_cast<std::int64_t>(std::max<std::uint64_t>(scaled(rate, kBurstNs, kSecondNs), 1));
+}
+
+void FairQueue::Bucket::fill(std::uint64_t now_ns) noexcept {
+    const std::uint64_t came = scaled(rate, std::min(now_ns - at_ns, kSecondNs * 3600), kSecondNs);
+    if (came == 0)
+        return;
+    // What is left of a token stays for the next time.
+    at_ns = tokens + static_cast<std::int64_t>(came) >= most()
+                ? now_ns
+                : at_ns + scaled(came, kSecondNs, rate);
+    tokens = std::min(most(), tokens + static_cast<std::int64_t>(came));
+}
+
+std::uint64_t FairQueue::Bucket::wait_until(std::int64_t wanted, std::uint64_t now_ns) noexcept {
+    if (rate == 0)
+        return 0;
+    fill(now_ns);
+    const std::int64_t needed = std::min(wanted, most());
+    if (tokens >= needed)
+        return 0;
+    return at_ns + scaled(static_cast<std::uint64_t>(needed - tokens), kSecondNs, rate) + 1;
+}
+
+FairQueue::Party FairQueue::add(const Allowance& allowance, std::uint64_t now_ns) {
+    auto lane = std::make_unique<Lane>();
+    lane->allowance = allowance;
+    lane->allowance.weight = std::max(allowance.weight, 1U);
+    lane->requests = {allowance.requests, 0, now_ns};
+    lane->bytes = {allowance.bytes, 0, now_ns};
+    lane->requests.tokens = lane->requests.most();
+    lane->bytes.tokens = lane->bytes.most();
+    const auto free = std::find(parties_.begin(), parties_.end(), nullptr);
+    const auto party = static_cast<Party>(free - parties_.begin());
+    if (free == parties_.end())
+        parties_.push_back(std::move(lane));
+    else
+        *free = std::move(lane);
+    return party;
+}
+
+void FairQueue::remove(Party party) noexcept {
+    queued_ -= parties_[party]->items.size();
+    parties_[party].reset();
+}
+
+void FairQueue::push(Party party, std::uint32_t item, std::uint64_t bytes) {
+    parties_[party]->items.push_back({item, bytes});
+    ++queued_;
+    next_ns_ = 0;
+}
+
+// Until when a limit holds up the lane's first item; 0: it may go.
+std::uint64_t FairQueue::limited_until(Lane& lane, std::uint64_t now_ns) const noexcept {
+    const Item& first = lane.items.front();
+    return std::max(lane.requests.wait_until(1, now_ns),
+                    lane.bytes.wait_until(static_cast<std::int64_t>(first.bytes), now_ns));
+}
+
+std::optional<std::uint32_t> FairQueue::pop(std::uint64_t now_ns) noexcept {
+    next_ns_ = UINT64_MAX;
+    // Every lane in turn; one that needs more than a turn's quantum is added up to over the rounds.
+    std::size_t idle = 0;
+    while (queued_ != 0 && idle < parties_.size()) {
+        turn_ %= parties_.size();
+        Lane* const lane = parties_[turn_].get();
+        const auto pass = [&] {
+            ++turn_;
+            fresh_turn_ = true;
+        };
+        if (lane == nullptr || lane->items.empty()) {
+            if (lane != nullptr)
+                lane->deficit = 0;
+            ++idle;
+            pass();
+            continue;
+        }
+        if (const std::uint64_t until = limited_until(*lane, now_ns); until != 0) {
+            next_ns_ = std::min(next_ns_, until);
+            lane->deficit = 0;
+            ++idle;
+            pass();
+            continue;
+        }
+        idle = 0;
+        if (fresh_turn_) {
+            fresh_turn_ = false;
+            lane->deficit += kQuantum * lane->allowance.weight;
+        }
+        const Item first = lane->items.front();
+        if (lane->deficit < cost(first)) {
+            pass();
+            continue;
+        }
+        lane->deficit -= cost(first);
+        lane->items.pop_front();
+        --queued_;
+        if (lane->requests.rate != 0)
+            --lane->requests.tokens;
+        if (lane->bytes.rate != 0)
+            lane->bytes.tokens -= static_cast<std::int64_t>(first.bytes);
+        next_ns_ = 0;
+        return first.number;
+    }
+    return std::nullopt;
+}
+
+}  // namespace causeway::io::block

@@ -1,0 +1,319 @@
+// What hosts ask for, from the message to its answer.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "base/assert.hpp"
+#include "io/block/unit/unit.hpp"
+
+namespace causeway::io::block {
+namespace {
+
+namespace wire = abi::block;
+namespace flag = wire::request_flag;
+using messaging::Channel;
+using messaging::Message;
+
+constexpr std::uint32_t kReleased = UINT32_MAX;  // as a token
+// Begun before the fabric is looked at again, so that a newcomer waits for no more than these.
+constexpr int kMostAtOnce = 32;
+constexpr std::uint64_t kMostBytesAtOnce = 1U << 20;
+
+[[nodiscard]] bool is_request(std::uint16_t kind) noexcept {
+    return kind >= static_cast<std::uint16_t>(wire::Kind::read) &&
+           kind <= static_cast<std::uint16_t>(wire::Kind::extents);
+}
+
+[[nodiscard]] bool changes(wire::Kind kind) noexcept {
+    return kind == wire::Kind::write || kind == wire::Kind::zero || kind == wire::Kind::discard;
+}
+
+[[nodiscard]] Operation operation_of(wire::Kind kind) noexcept {
+    switch (kind) {
+        case wire::Kind::read:
+            return Operation::read;
+        case wire::Kind::write:
+            return Operation::write;
+        case wire::Kind::zero:
+            return Operation::zero;
+        case wire::Kind::discard:
+            return Operation::discard;
+        case wire::Kind::extents:
+            return Operation::extents;
+        default:
+            return Operation::flush;
+    }
+}
+
+}  // namespace
+
+std::uint32_t BlockUnit::take_job() noexcept {
+    if (free_jobs_.empty()) {
+        try {
+            free_jobs_.reserve(jobs_.size() + 1);
+            jobs_.emplace_back();
+        } catch (const std::bad_alloc&) {
+            return kNone;
+        }
+        free_jobs_.push_back(static_cast<std::uint32_t>(jobs_.size() - 1));
+    }
+    const std::uint32_t number = free_jobs_.back();
+    free_jobs_.pop_back();
+    return number;
+}
+
+void BlockUnit::free_job(std::uint32_t number) noexcept {
+    Job& job = jobs_[number];
+    if (job.chunk != Chunks::kNone)
+        chunks_.give(job.chunk);
+    job.chunk = Chunks::kNone;
+    job.reached = {};
+    job.guest = nullptr;
+    job.state = Job::State::free;
+    free_jobs_.push_back(number);
+}
+
+// Its host has gone: nobody is answered.
+void BlockUnit::forget(std::uint32_t number) noexcept {
+    const Job& job = jobs_[number];
+    if (job.token != kReleased)
+        job.channel->release(job.token);
+    free_job(number);
+}
+
+void BlockUnit::enqueue(Guest& guest, const Message& message) noexcept {
+    Channel& channel = *guest.channel;
+    const std::uint32_t number =
+        is_request(message.kind) && message.length >= sizeof(wire::Request) ? take_job() : kNone;
+    if (number == kNone) {
+        channel.release(message.token);
+        return;
+    }
+    Job& job = jobs_[number];
+    job.state = Job::State::queued;
+    job.guest = &guest;
+    job.channel = &channel;
+    job.token = message.token;
+    job.tag = message.tag;
+    job.kind = static_cast<wire::Kind>(message.kind);
+    std::memcpy(&job.request, message.data, sizeof job.request);
+    job.inline_data = message.data + sizeof job.request;
+    const auto behind = static_cast<std::uint32_t>(message.length - sizeof job.request);
+    if (const int error = check(guest, job, behind); error != 0) {
+        finish(number, error);
+        return;
+    }
+    try {
+        const bool moves = job.kind == wire::Kind::read || job.kind == wire::Kind::write;
+        queue_.push(guest.host->party, number, moves ? job.bytes : 0);
+    } catch (const std::bad_alloc&) {
+        finish(number, ENOMEM);
+    }
+}
+
+// 0, or what is wrong with it. `length`: of what came with it.
+int BlockUnit::check(const Guest& guest, Job& job, std::uint32_t length) const noexcept {
+    const wire::Request& request = job.request;
+    const bool moves = job.kind == wire::Kind::read || job.kind == wire::Kind::write;
+    const std::uint32_t block = image_.block();
+    job.bytes = moves ? request.length : std::uint64_t{request.length} * block;
+    if (!guest.opened || (request.flags & ~flag::kAll) != 0)
+        return EINVAL;
+    if (changes(job.kind) && !guest.writes)
+        return EPERM;
+    if (job.kind == wire::Kind::flush)
+        return 0;
+    if (job.bytes == 0 || job.bytes % block != 0 || request.offset % block != 0)
+        return EINVAL;
+    if (job.bytes > image_.size() || request.offset > image_.size() - job.bytes)
+        return changes(job.kind) ? ENOSPC : EINVAL;
+    const bool in_place = (request.flags & flag::kInPlace) != 0;
+    if (job.kind == wire::Kind::write && !in_place)
+        return length == request.length ? 0 : EINVAL;
+    if (moves && request.length > std::max(Chunks::kLarge, most_in_place(image_)))
+        return EOVERFLOW;
+    return 0;
+}
+
+// Begins what is queued, as far as there is room; false: nothing.
+bool BlockUnit::dispatch() noexcept {
+    std::uint64_t bytes = 0;
+    int begun = 0;
+    while (begun < kMostAtOnce && bytes < kMostBytesAtOnce &&
+           device_->under_way() < Device::kDepth) {
+        std::uint32_t number = held_back_;
+        if (number == kNone) {
+            const auto next = queue_.pop(now_ns_);
+            if (!next)
+                break;
+            number = *next;
+        }
+        held_back_ = kNone;
+        const std::uint64_t size = jobs_[number].bytes;
+        if (begin(number) == Begun::no_room) {
+            held_back_ = number;
+            break;
+        }
+        bytes += size;
+        ++begun;
+    }
+    return begun != 0;
+}
+
+BlockUnit::Begun BlockUnit::begin(std::uint32_t number) noexcept {
+    Job& job = jobs_[number];
+    Order order{operation_of(job.kind), job.request.flags, job.request.offset, job.bytes};
+    order.extents = &job.extents;
+    order.cookie = number;
+    job.error = 0;
+    if ((order.operation == Operation::read || order.operation == Operation::write) &&
+        find_memory(job, order) == Begun::no_room) {
+        return Begun::no_room;
+    }
+    if (job.error != 0) {
+        finish(number, job.error);
+        return Begun::yes;
+    }
+    job.state = Job::State::working;
+    if (const auto error = device_->submit(order))
+        finish(number, *error);
+    return Begun::yes;
+}
+
+// Where the device reads from or writes to; job.error where there is none.
+BlockUnit::Begun BlockUnit::find_memory(Job& job, Order& order) noexcept {
+    const wire::Request& request = job.request;
+    const bool reads = order.operation == Operation::read;
+    const std::byte* from = job.inline_data;
+    if (reads || (request.flags & flag::kInPlace) != 0) {
+        const abi::AddressSegment remote{request.handle, request.generation, request.address};
+        const ErrorCode code = job.channel->pair().reach(
+            remote, job.bytes, reads ? CW_ACCESS_REMOTE_WRITE : CW_ACCESS_REMOTE_READ, job.reached);
+        if (code == ErrorCode::again)
+            return Begun::no_room;
+        if (code != ErrorCode::none && !(code == ErrorCode::unsupported && reads)) {
+            job.error = EFAULT;
+            return Begun::yes;
+        }
+        from = job.reached.at;
+    }
+    order.data = const_cast<std::byte*>(from);
+    const bool usable =
+        from != nullptr && reinterpret_cast<std::uintptr_t>(from) % image_.alignment() == 0;
+    if (usable)
+        return Begun::yes;
+    if (job.bytes > Chunks::kLarge) {
+        job.error = EOVERFLOW;
+        return Begun::yes;
+    }
+    job.chunk = chunks_.take(static_cast<std::uint32_t>(job.bytes));
+    if (job.chunk == Chunks::kNone)
+        return Begun::no_room;
+    order.data = chunks_.at(job.chunk);
+    if (!reads)
+        std::memcpy(order.data, from, job.bytes);
+    return Begun::yes;
+}
+
+void BlockUnit::count(Job& job) noexcept {
+    if (job.guest == nullptr)
+        return;
+    Counters& counters = job.guest->host->counters;
+    switch (job.kind) {
+        case wire::Kind::read:
+            ++counters.reads;
+            counters.read_bytes += job.error == 0 ? job.bytes : 0;
+            break;
+        case wire::Kind::write:
+            ++counters.writes;
+            counters.written_bytes += job.error == 0 ? job.bytes : 0;
+            break;
+        case wire::Kind::flush:
+            ++counters.flushes;
+            break;
+        default:
+            ++counters.others;
+            break;
+    }
+    counters.errors += job.error == 0 ? 0 : 1;
+}
+
+void BlockUnit::finish(std::uint32_t number, int error) noexcept {
+    Job& job = jobs_[number];
+    job.error = error;
+    job.state = Job::State::answering;
+    count(job);
+    if (job.guest == nullptr) {
+        forget(number);
+        return;
+    }
+    // Memory of the host's that a chunk stands in for is still to be filled.
+    if (job.reached.at != nullptr && job.kind == wire::Kind::read && error == 0 &&
+        job.chunk != Chunks::kNone) {
+        std::memcpy(job.reached.at, chunks_.at(job.chunk), job.bytes);
+        chunks_.give(job.chunk);
+        job.chunk = Chunks::kNone;
+    }
+    if (job.kind != wire::Kind::read && job.chunk != Chunks::kNone) {
+        chunks_.give(job.chunk);
+        job.chunk = Chunks::kNone;
+    }
+    (void)answer(number);
+}
+
+// Tells the host; false: there is no room, it stands among the unanswered.
+bool BlockUnit::answer(std::uint32_t number) noexcept {
+    Job& job = jobs_[number];
+    Channel& channel = *job.channel;
+    // Its credit goes back with the answer.
+    if (job.token != kReleased) {
+        channel.release(job.token);
+        job.token = kReleased;
+    }
+    const bool extents = job.kind == wire::Kind::extents && job.error == 0;
+    const wire::Done done{static_cast<std::uint32_t>(job.error),
+                          extents ? static_cast<std::uint32_t>(job.extents.size()) : 0};
+    constexpr auto kKind = static_cast<std::uint16_t>(wire::Kind::done);
+    ErrorCode code = ErrorCode::none;
+    if (job.chunk != Chunks::kNone && job.error == 0) {
+        const wire::Request& request = job.request;
+        const cw_slice slice = chunks_.slice(job.chunk, request.length);
+        code = channel.has_room(sizeof done) ? ErrorCode::none : ErrorCode::again;
+        if (code == ErrorCode::none) {
+            code = channel.put({request.handle, request.generation, request.address}, {&slice, 1});
+        }
+        if (code == ErrorCode::none) {
+            const auto* const bytes = reinterpret_cast<const std::byte*>(&done);
+            code = channel.send(kKind, job.tag, {bytes, sizeof done}, {}, number);
+        }
+        if (code == ErrorCode::none) {
+            job.state = Job::State::sending;  // the chunk is free when that has ended
+            return true;
+        }
+    } else {
+        std::byte* const place = channel.place();
+        std::memcpy(place, &done, sizeof done);
+        const std::size_t more = done.extents * sizeof(wire::Extent);
+        if (more != 0)
+            std::memcpy(place + sizeof done, job.extents.data(), more);
+        code = channel.send_place(kKind, job.tag, static_cast<std::uint32_t>(sizeof done + more));
+    }
+    if (code == ErrorCode::again) {
+        try {
+            unanswered_.push_back(number);
+            return false;
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it is timed out there
+        }
+    }
+    free_job(number);
+    return true;
+}
+
+void BlockUnit::sent(Channel&, std::uint64_t cookie) noexcept {
+    const auto number = static_cast<std::uint32_t>(cookie);
+    CW_ASSERT(number < jobs_.size() && jobs_[number].state == Job::State::sending);
+    free_job(number);
+}
+
+}  // namespace causeway::io::block

@@ -1,0 +1,39 @@
+// What a block unit offers its hosts: sizes and numbers. Own file because both halves of BlockUnit
+// use them.
+#pragma once
+
+#include <causeway/abi/block.hpp>
+#include <cstdint>
+
+#include "io/block/chunks.hpp"
+#include "io/block/unit/image.hpp"
+#include "io/messaging/channel.hpp"
+
+namespace causeway::io::block {
+
+inline constexpr std::uint32_t kHostDepth = 128;              // requests of a connection at once
+inline constexpr std::uint32_t kMostInline = 4096;            // bytes that come by Send
+inline constexpr std::uint32_t kLargeWrites = 16;             // that come by Write, at once
+inline constexpr std::uint32_t kMostInPlace = 1U << 20;       // bytes
+inline constexpr std::uint64_t kMostDeallocate = 1ULL << 30;  // bytes
+
+// Where memory has to be aligned, what is not goes through a chunk.
+[[nodiscard]] inline std::uint32_t most_in_place(const Image& image) noexcept {
+    return image.alignment() > 1 ? Chunks::kLarge : kMostInPlace;
+}
+
+[[nodiscard]] inline messaging::ChannelTerms channel_terms(abi::Executor executor) noexcept {
+    namespace wire = abi::block;
+    messaging::ChannelTerms terms;
+    terms.service = wire::kService;
+    terms.messages = kHostDepth;
+    terms.message = sizeof(wire::Request) + kMostInline;
+    terms.buffers = kLargeWrites;
+    terms.buffer = sizeof(wire::Request) + Chunks::kLarge;
+    terms.sends = 2 * kHostDepth;  // each request is answered by two at most
+    terms.place = sizeof(wire::Done) + wire::kMostExtents * sizeof(wire::Extent);
+    terms.executor = executor;
+    return terms;
+}
+
+}  // namespace causeway::io::block
