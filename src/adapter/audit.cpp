@@ -58,6 +58,7 @@ void AuditLog::write(const AuditEvent& event, std::string_view decision) {
     put("from", event.from);
     put("to", event.to);
     put("service", event.service);
+    put("type", event.type);
     put("operation", event.operation);
     put("executor", event.executor);
     put("rule", event.rule);

@@ -22,10 +22,11 @@ namespace causeway::adapter {
 
 // Empty fields are left out.
 struct AuditEvent {
-    std::string_view event;  // attach, connect, operation, grant, cut, reload
+    std::string_view event;  // attach, connect, announce, operation, grant, cut, reload
     std::string_view from{};
     std::string_view to{};
     std::string_view service{};
+    std::string_view type{};  // of a controller
     std::string_view operation{};
     std::string_view executor{};
     std::string_view rule{};

@@ -21,7 +21,7 @@ const Controller* Bus::find(Number number) const noexcept {
 std::vector<Bus::Number> Bus::of(std::uint32_t session) const {
     std::vector<Number> numbers;
     for (auto it = controllers_.lower_bound(number_of(session, 0));
-         it != controllers_.end() && it->first >> 32 == session; ++it)
+         it != controllers_.end() && session_of(it->first) == session; ++it)
         numbers.push_back(it->first);
     return numbers;
 }

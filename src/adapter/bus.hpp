@@ -42,6 +42,12 @@ public:
                                                     std::uint32_t listener) noexcept {
         return std::uint64_t{session} << 32 | listener;
     }
+    [[nodiscard]] static constexpr std::uint32_t session_of(Number number) noexcept {
+        return static_cast<std::uint32_t>(number >> 32);
+    }
+    [[nodiscard]] static constexpr std::uint32_t listener_of(Number number) noexcept {
+        return static_cast<std::uint32_t>(number);
+    }
     [[nodiscard]] const Controllers& controllers() const noexcept { return controllers_; }
     [[nodiscard]] const Controller* find(Number number) const noexcept;
     [[nodiscard]] std::vector<Number> of(std::uint32_t session) const;

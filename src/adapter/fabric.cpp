@@ -50,6 +50,7 @@ Result<std::unique_ptr<Fabric>> Fabric::start(FabricOptions options, Log log,
                                               std::move(hooks)));
     CW_TRY(fabric->start_movers());
     fabric->read_journal(fabric->started_ns_ + fabric->options_.resume_patience_ns);
+    (void)fabric->withdraw_forbidden();
     CW_TRY(fabric->set_segments(fabric->options_.segments));
     return fabric;
 }

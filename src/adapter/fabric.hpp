@@ -131,7 +131,8 @@ public:
     // --- policy (fabric_policy.cpp)
     [[nodiscard]] const Policy& policy() const noexcept { return *policy_; }
     [[nodiscard]] AuditLog& audit() noexcept { return audit_; }
-    // From now on; what it does not allow any more is cut off. How many connections those were.
+    // From now on; what it does not allow any more is cut off, controllers with what came over
+    // them. How many connections those were.
     std::uint32_t set_policy(std::unique_ptr<Policy> policy);
     void set_terms(Quota usual, std::map<std::string, Terms> terms);
     [[nodiscard]] Terms terms_of(const std::string& partition) const;
@@ -307,6 +308,10 @@ private:
     void tell_all_of_bus();
     static void ring_bus(const Partition& partition);
     void withdraw_all(std::uint32_t session);
+    std::uint32_t withdraw_forbidden();  // fabric_units.cpp
+    std::uint32_t forbid(Bus::Number number, const Announcement& decision);
+    void forget_connections(Bus::Number controller);
+    void close_withdrawn(Bus::Number controller, const std::string& why);
     void controllers_are_up(std::uint32_t session);
     void end_use(QueuePair& end);
     [[nodiscard]] bool may_stay(const QueuePair& connector, const Partition& to,

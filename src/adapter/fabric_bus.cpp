@@ -79,7 +79,7 @@ void Fabric::withdraw(std::uint32_t session, std::uint32_t listener) {
 
 void Fabric::withdraw_all(std::uint32_t session) {
     for (const Bus::Number number : bus_.of(session))
-        withdraw(session, static_cast<std::uint32_t>(number));
+        withdraw(session, Bus::listener_of(number));
 }
 
 void Fabric::controllers_are_up(std::uint32_t session) {

@@ -92,6 +92,8 @@ std::uint32_t Fabric::set_policy(std::unique_ptr<Policy> policy) {
             permit(pair);
         }
     }
+    cuts += withdraw_forbidden();
+    settle_all();       // who waited for the other end of a connection that is forgotten
     tell_all_of_bus();  // others may see something else now
     return cuts;
 }

@@ -310,6 +310,7 @@ Result<Partition*> Fabric::resume(std::uint32_t session,
     partition->table->start_from(cell.handle_uses);
     if (!found->second->segments.empty())
         partition->last_segment = found->second->segments.rbegin()->first;
+    partition->withdrawn = std::move(found->second->withdrawn);
     partition->resuming = std::move(found->second);
     estates_.erase(found);
     // Its listeners need nothing that it would bring.
@@ -328,6 +329,9 @@ void Fabric::resume_done(Partition& partition) {
     partition.resuming = nullptr;
     if (partition.events) {
         partition.events->ring(static_cast<std::uint32_t>(abi::DoorbellEvent::queue_pair_changed));
+        if (!partition.withdrawn.empty())
+            partition.events->ring(
+                static_cast<std::uint32_t>(abi::DoorbellEvent::connection_wanted));
     }
     controllers_are_up(partition.session);
     settle_all();

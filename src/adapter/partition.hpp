@@ -110,6 +110,7 @@ struct Estate {
     std::map<std::uint32_t, ListenerCell*> listeners;
     std::map<std::uint32_t, QueuePairCell*> queue_pairs;
     std::map<std::uint32_t, SegmentCell*> segments;  // openings, by id
+    std::map<std::uint32_t, std::string> withdrawn;  // as of a partition
 };
 
 struct Partition {
@@ -141,7 +142,8 @@ struct Partition {
     std::set<std::uint32_t> queue_pairs;
     std::map<std::uint32_t, Listener> listeners;
     std::map<std::string, std::uint32_t, std::less<>> services;  // -> listener
-    std::map<std::uint32_t, SegmentOpening> segments;            // by id
+    std::map<std::uint32_t, std::string> withdrawn;    // controllers' listeners, by id: why
+    std::map<std::uint32_t, SegmentOpening> segments;  // by id
     std::uint32_t last_segment = 0;
     std::uint32_t last_doorbell = 0;
     std::uint32_t last_listener = 0;

@@ -17,6 +17,23 @@ constexpr std::pair<config::Operation, abi::Opcode> kDecided[] = {
     {config::Operation::append, abi::Opcode::append},
 };
 
+[[nodiscard]] config::UnitType unit_type(abi::ControllerType type) noexcept {
+    return static_cast<config::UnitType>(type);
+}
+static_assert(static_cast<std::uint32_t>(config::UnitType::network) ==
+                  static_cast<std::uint32_t>(abi::ControllerType::network) &&
+              static_cast<std::uint32_t>(config::UnitType::block) ==
+                  static_cast<std::uint32_t>(abi::ControllerType::block) &&
+              static_cast<std::uint32_t>(config::UnitType::security) ==
+                  static_cast<std::uint32_t>(abi::ControllerType::security) &&
+              static_cast<std::uint32_t>(config::UnitType::other) ==
+                  static_cast<std::uint32_t>(abi::ControllerType::other));
+
+[[nodiscard]] Announcement announcement(config::Verdict verdict) {
+    return {verdict.allowed, std::move(verdict.rule),
+            verdict.allowed ? std::string() : std::move(verdict.text)};
+}
+
 }  // namespace
 
 Decision DefaultPolicy::may_connect(const Party& from, const Party& to,
@@ -49,6 +66,11 @@ std::string DefaultPolicy::explain(const Party& from, const Party& to,
                                    config::Operation operation) const {
     return fmt::format("{} may {} {}: rule '{}'", from.partition, config::operation_name(operation),
                        to.partition, may_connect(from, to, {}).rule);
+}
+
+Announcement DefaultPolicy::may_announce(const Party& who, std::string_view service,
+                                         abi::ControllerType type) const {
+    return announcement(config::decide_unit({}, who.partition, service, unit_type(type)));
 }
 
 Decision ConfiguredPolicy::may_connect(const Party& from, const Party& to,
@@ -84,6 +106,11 @@ std::string ConfiguredPolicy::explain(const Party& from, const Party& to,
         .text;
 }
 
+Announcement ConfiguredPolicy::may_announce(const Party& who, std::string_view service,
+                                            abi::ControllerType type) const {
+    return announcement(config::decide_unit(*config_, who.partition, service, unit_type(type)));
+}
+
 std::unique_ptr<Policy> make_policy(std::shared_ptr<const config::Config> config) {
     if (config == nullptr || !config->from_file)
         return std::make_unique<DefaultPolicy>();
@@ -96,6 +123,10 @@ std::optional<config::Operation> operation_of(std::uint32_t opcode) noexcept {
             return operation;
     }
     return std::nullopt;
+}
+
+std::string_view name_of(abi::ControllerType type) noexcept {
+    return config::unit_type_name(unit_type(type));
 }
 
 std::uint8_t permissions_of(std::uint8_t operations) noexcept {

@@ -1,8 +1,10 @@
-// Policy: who may connect to whom and do what there, and through which executor.
+// Policy: who may connect to whom and do what there, through which executor, and who may announce
+// which controller.
 //
 // Threading: control thread. A denial, and the listing of a queue pair, name the rule that decided.
 #pragma once
 
+#include <causeway/abi/bus.hpp>
 #include <causeway/abi/control.hpp>
 #include <cstdint>
 #include <memory>
@@ -31,6 +33,13 @@ struct Decision {
     std::string why_not_direct;
 };
 
+// May a partition announce a controller?
+struct Announcement {
+    bool allowed = false;
+    std::string rule;     // which one decided
+    std::string why_not;  // where it is not allowed: what the one who asked is told
+};
+
 class Policy {
 public:
     virtual ~Policy() = default;
@@ -41,10 +50,13 @@ public:
     // Which rule lets `from` do that to `to`, or why none does: a sentence.
     [[nodiscard]] virtual std::string explain(const Party& from, const Party& to,
                                               config::Operation operation) const = 0;
+    // `type`: not none, and one that is known.
+    [[nodiscard]] virtual Announcement may_announce(const Party& who, std::string_view service,
+                                                    abi::ControllerType type) const = 0;
 };
 
-// Without a policy file: every attached partition may connect to every other; direct only where
-// both came in by the open entrance and live in one user namespace.
+// Without a policy file: every attached partition may connect to every other and announce what it
+// likes; direct only where both came in by the open entrance and live in one user namespace.
 class DefaultPolicy : public Policy {
 public:
     [[nodiscard]] Decision may_connect(const Party& from, const Party& to,
@@ -52,6 +64,8 @@ public:
     [[nodiscard]] std::uint8_t operations(const Party& from, const Party& to) const override;
     [[nodiscard]] std::string explain(const Party& from, const Party& to,
                                       config::Operation operation) const override;
+    [[nodiscard]] Announcement may_announce(const Party& who, std::string_view service,
+                                            abi::ControllerType type) const override;
 };
 
 // What the configuration file allows; everything else is denied.
@@ -64,6 +78,8 @@ public:
     [[nodiscard]] std::uint8_t operations(const Party& from, const Party& to) const override;
     [[nodiscard]] std::string explain(const Party& from, const Party& to,
                                       config::Operation operation) const override;
+    [[nodiscard]] Announcement may_announce(const Party& who, std::string_view service,
+                                            abi::ControllerType type) const override;
 
 private:
     std::shared_ptr<const config::Config> config_;
@@ -75,6 +91,9 @@ private:
 // What policy calls a descriptor of that opcode, as a peer wrote it; nullopt: it decides about
 // none.
 [[nodiscard]] std::optional<config::Operation> operation_of(std::uint32_t opcode) noexcept;
+
+// "network"; of a known one that is not none.
+[[nodiscard]] std::string_view name_of(abi::ControllerType type) noexcept;
 
 // The engine's permissions (engine::permission) for bits of config::Operation.
 [[nodiscard]] std::uint8_t permissions_of(std::uint8_t operations) noexcept;

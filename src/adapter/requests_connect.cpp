@@ -45,6 +45,8 @@ Result<QueuePair*> idle_pair(Call& call, std::uint32_t id) {
 }
 
 Result<Listener*> find_listener(Partition& partition, std::uint32_t id) {
+    if (const auto gone = partition.withdrawn.find(id); gone != partition.withdrawn.end())
+        return fail(ErrorCode::not_found, gone->second);
     const auto found = partition.listeners.find(id);
     if (found == partition.listeners.end()) {
         return fail(ErrorCode::not_found,
@@ -125,6 +127,22 @@ tl::unexpected<Error> deny(Call& call, const Partition& peer, const Target& targ
                     rule, why.empty() ? "" : ": ", why));
 }
 
+tl::unexpected<Error> deny(Call& call, const std::string& service, abi::ControllerType type,
+                           const Announcement& decision) {
+    const std::string& name = call.partition->name;
+    call.fabric.count_refusal();
+    call.fabric.count_denial(name, decision.rule);
+    call.fabric.audit().denied({.event = "announce",
+                                .from = name,
+                                .service = service,
+                                .type = name_of(type),
+                                .rule = decision.rule});
+    return fail(ErrorCode::denied,
+                fmt::format("partition {} may not announce {} as a controller of type {}: rule "
+                            "'{}': {}",
+                            name, service, name_of(type), decision.rule, decision.why_not));
+}
+
 // The first connector that still waits.
 QueuePair* next_waiting(Fabric& fabric, Listener& listener) {
     while (!listener.waiting.empty()) {
@@ -154,6 +172,13 @@ Answer listen(Call& call) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("a backlog of {}: take 1 to {}", request.backlog, kMostBacklog));
     }
+    const auto type = static_cast<abi::ControllerType>(request.controller);
+    if (type != abi::ControllerType::none) {
+        const Announcement decision =
+            call.fabric.policy().may_announce(party_of(partition), service, type);
+        if (!decision.allowed)
+            return deny(call, service, type, decision);
+    }
     if (const auto there = partition.services.find(service); there != partition.services.end()) {
         // The last daemon made it and died before it could say so.
         if (std::exchange(partition.unconfirmed_listener, 0) == there->second) {
@@ -170,7 +195,6 @@ Answer listen(Call& call) {
                     fmt::format("partition {} has {} of at most {} listeners: close some",
                                 partition.name, partition.listeners.size(), most));
     }
-    const auto type = static_cast<abi::ControllerType>(request.controller);
     if (type != abi::ControllerType::none &&
         call.fabric.bus().of(partition.session).size() >= Bus::kMostOfOne) {
         return fail(ErrorCode::limit_reached,
@@ -205,6 +229,8 @@ Answer close_listener(Call& call) {
     Partition& partition = *call.partition;
     if (request.reserved != 0)
         return fail(ErrorCode::invalid_argument, "the reserved field must be zero");
+    if (partition.withdrawn.erase(request.listener) != 0)
+        return Reply::empty(call.header);
     CW_TRY_ASSIGN(Listener * listener, find_listener(partition, request.listener));
     call.fabric.refuse_waiting(*listener, abi::Error::not_found);
     call.fabric.journal().free(listener->cell);

@@ -121,6 +121,24 @@ void compare_segments(const Config& before, const Config& after, Differences& di
         });
 }
 
+void compare_units(const Config& before, const Config& after, Differences& differences) {
+    walk(
+        before.units, after.units,
+        [&](const std::string& name) {
+            differences.add(Kind::unit_removed, name, "unit '" + name + "' is removed");
+        },
+        [&](const std::string& name) {
+            differences.add(Kind::unit_added, name, "unit '" + name + "' is new");
+        },
+        [&](const Unit& one, const Unit& other) {
+            if (one.type != other.type) {
+                const std::string name = other.partition + "/" + other.name;
+                differences.add(Kind::unit_changed, name,
+                                "unit '" + name + "': " + differing(unit_keys(), one, other));
+            }
+        });
+}
+
 [[nodiscard]] bool allow_the_same(const Rule& one, const Rule& other) {
     const auto content = [](const Rule& rule) {
         return std::tie(rule.from, rule.to, rule.operations, rule.services, rule.executor,
@@ -190,6 +208,12 @@ std::string_view change_name(Change::Kind kind) noexcept {
             return "segment_removed";
         case Kind::segment_changed:
             return "segment_changed";
+        case Kind::unit_added:
+            return "unit_added";
+        case Kind::unit_removed:
+            return "unit_removed";
+        case Kind::unit_changed:
+            return "unit_changed";
         case Kind::needs_restart:
             return "needs_restart";
     }
@@ -202,6 +226,7 @@ std::vector<Change> changes(const Config& before, const Config& after) {
     compare_partitions(before, after, differences);
     compare_rules(before, after, differences);
     compare_segments(before, after, differences);
+    compare_units(before, after, differences);
     return std::move(differences).take();
 }
 

@@ -22,12 +22,15 @@ struct Change {
         segment_added,
         segment_removed,
         segment_changed,
+        unit_added,
+        unit_removed,
+        unit_changed,
         needs_restart,  // a key of [adapter], which is read at the start only
     };
     std::string text;  // "partition 'orders': weight 100 becomes 200"
     Kind kind = Kind::rules_changed;
-    // Of the partition, the segment, the rule or the adapter's key; empty: the quota of partitions
-    // that come in by the open entrance, or all rules (a file where there was none).
+    // Of the partition, the segment, the unit, the rule or the adapter's key; empty: the quota of
+    // partitions that come in by the open entrance, or all rules (a file where there was none).
     std::string name;
 };
 [[nodiscard]] std::string_view change_name(Change::Kind kind) noexcept;

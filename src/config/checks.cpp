@@ -30,6 +30,11 @@ class NameCheck {
 public:
     explicit NameCheck(Draft& draft) : draft_(draft), names_(partition_names(draft.config)) {}
 
+    // `name`, which stands at `where` and is no pattern, has to be somebody's.
+    void look(const Origin& where, const std::string& path, const std::string& name) {
+        if (!matches_any(name, names_))
+            undeclared(where, path, name);
+    }
     // Every pattern of `list`, which stands at `path`, has to mean somebody.
     void look(const std::string& path, const std::vector<std::string>& list) {
         for (std::size_t i = 0; i < list.size(); ++i) {
@@ -125,6 +130,8 @@ void check_names(Draft& draft) {
         check.look(path_of(path, "readers"), segment.readers);
         check.look(path_of(path, "writers"), segment.writers);
     }
+    for (const auto& [key, unit] : draft.config.units)
+        check.look(unit.origin, path_of("unit", key), unit.partition);
     for (std::size_t i = 0; i < draft.config.rules.size(); ++i) {
         const std::string path = path_of("allow", i);
         check.look(path_of(path, "from"), draft.config.rules[i].from);

@@ -18,6 +18,13 @@ constexpr std::array<std::pair<Operation, std::string_view>, 5> kOperationNames{
     {Operation::append, "append"},
 }};
 
+constexpr std::array<std::pair<UnitType, std::string_view>, 4> kUnitTypeNames{{
+    {UnitType::network, "network"},
+    {UnitType::block, "block"},
+    {UnitType::security, "security"},
+    {UnitType::other, "other"},
+}};
+
 [[nodiscard]] Loaded finish(Draft draft) {
     Loaded loaded;
     loaded.settings = settings_of(draft);
@@ -29,7 +36,8 @@ constexpr std::array<std::pair<Operation, std::string_view>, 5> kOperationNames{
 // Does it say who may do what, be it by options alone?
 [[nodiscard]] bool decides(const Value& root) {
     return std::any_of(root.members.begin(), root.members.end(), [](const Value& member) {
-        return member.key == "partition" || member.key == "segment" || member.key == "allow";
+        return member.key == "partition" || member.key == "segment" || member.key == "unit" ||
+               member.key == "allow";
     });
 }
 
@@ -76,6 +84,22 @@ std::optional<Operation> operation_of(std::string_view name) noexcept {
     for (const auto& [operation, each] : kOperationNames) {
         if (each == name)
             return operation;
+    }
+    return std::nullopt;
+}
+
+std::string_view unit_type_name(UnitType type) noexcept {
+    for (const auto& [each, name] : kUnitTypeNames) {
+        if (each == type)
+            return name;
+    }
+    return "unknown";
+}
+
+std::optional<UnitType> unit_type_of(std::string_view name) noexcept {
+    for (const auto& [type, each] : kUnitTypeNames) {
+        if (each == name)
+            return type;
     }
     return std::nullopt;
 }

@@ -1,11 +1,12 @@
 // The configuration program's data set (Figs 4 to 6): who the partitions are, what they may have,
-// which segments they share, and who may do what to whom by which executor.
+// which segments they share, which controllers they may announce, and who may do what to whom by
+// which executor.
 //
 // Threading: plain values. Pure: nothing here talks to an adapter.
 //
 // Invariants:
-//  1. A Config that load() returned without errors is consistent: every name that a rule or a
-//     segment uses is declared or a pattern, and every number is in its range.
+//  1. A Config that load() returned without errors is consistent: every name that a rule, a segment
+//     or a unit uses is declared or a pattern, and every number is in its range.
 //  2. Every value's origin is known: built in, the file's line and column, the environment, or the
 //     command line, later ones going before earlier ones.
 #pragma once
@@ -80,6 +81,19 @@ struct Segment {
     bool operator==(const Segment&) const = default;
 };
 
+// What a controller is for; the numbers of abi::ControllerType.
+enum class UnitType : std::uint8_t { network = 1, block = 2, security = 3, other = 4 };
+[[nodiscard]] std::string_view unit_type_name(UnitType type) noexcept;
+[[nodiscard]] std::optional<UnitType> unit_type_of(std::string_view name) noexcept;
+
+// [unit."PARTITION/NAME"]: a controller that this partition may announce on the bus.
+struct Unit {
+    std::string partition;
+    std::string name;  // of the service
+    UnitType type = UnitType::other;
+    Origin origin;
+};
+
 // What FROM may do to TO. connect: open a connection to a service of TO. The others: what FROM's
 // descriptors may do on any connection between the two, whoever opened it.
 enum class Operation : std::uint8_t { connect = 1, send = 2, write = 4, read = 8, append = 16 };
@@ -108,6 +122,7 @@ struct Config {
     Quota quota;  // [quota]: of partitions that do not say otherwise, and of the open entrance's
     std::map<std::string, Partition> partitions;
     std::map<std::string, Segment> segments;
+    std::map<std::string, Unit> units;  // by "PARTITION/NAME"
     std::vector<Rule> rules;
     bool from_file = false;  // false: nothing was configured, the default policy holds
 };

@@ -90,6 +90,33 @@ Verdict denied(const Config& config, const Asked& asked) {
     return verdict;
 }
 
+Verdict unit_denied(const Config& config, std::string_view partition, std::string_view name,
+                    UnitType type) {
+    const std::string key = std::string(partition) + "/" + std::string(name);
+    Verdict verdict;
+    verdict.remedy = "[" + path_of("unit", key) + "]\ntype = " + quoted(unit_type_name(type));
+    if (const auto found = config.units.find(key); found != config.units.end()) {
+        verdict.rule = "unit " + key;
+        verdict.text = "unit '" + key + "' (" + text_of(found->second.origin) + ") has type " +
+                       std::string(unit_type_name(found->second.type)) + ", not " +
+                       std::string(unit_type_name(type)) + "; to allow it, write there instead:\n" +
+                       verdict.remedy;
+        return verdict;
+    }
+    std::vector<std::string> names;
+    for (const auto& [each, unit] : config.units) {
+        if (unit.partition == partition)
+            names.push_back(unit.name);
+    }
+    verdict.rule = kNoRule;
+    verdict.text =
+        "there is no unit '" + printable(key, 2 * kMaxName + 1) + "' in the configuration";
+    if (const std::string nearest = nearest_word(name, names); !nearest.empty())
+        verdict.text += " (did you mean '" + nearest + "'?)";
+    verdict.text += "; to allow it, add to the file:\n" + verdict.remedy;
+    return verdict;
+}
+
 Verdict unknown_partition(const Config& config, std::string_view name) {
     std::vector<std::string> names;
     for (const auto& [each, partition] : config.partitions)

@@ -25,6 +25,9 @@ struct Asked {
 
 // No rule of `config` allows it.
 [[nodiscard]] Verdict denied(const Config& config, const Asked& asked);
+// No unit of `config` is that controller.
+[[nodiscard]] Verdict unit_denied(const Config& config, std::string_view partition,
+                                  std::string_view name, UnitType type);
 // `name` is none of a partition, and the open entrance is closed.
 [[nodiscard]] Verdict unknown_partition(const Config& config, std::string_view name);
 

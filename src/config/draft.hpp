@@ -29,6 +29,8 @@ struct Draft {
 
 // The whole document into draft.config (schema.cpp).
 void read_root(Draft& draft, const Value& root);
+// One [unit."PARTITION/NAME"] into draft.config.units (units.cpp).
+void read_unit(Draft& draft, const Value& table);
 // One [[allow]] into draft.config.rules (rules.cpp).
 void read_rule(Draft& draft, const Value& table);
 // What can only be seen with all of it there (checks.cpp).

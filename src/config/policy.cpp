@@ -24,6 +24,15 @@ namespace {
     return verdict;
 }
 
+[[nodiscard]] Verdict allowed_by(const Unit& unit) {
+    const std::string name = unit.partition + "/" + unit.name;
+    Verdict verdict;
+    verdict.allowed = true;
+    verdict.rule = "unit " + name;
+    verdict.text = "unit '" + name + "' (" + text_of(unit.origin) + ") allows it";
+    return verdict;
+}
+
 [[nodiscard]] Verdict without_file(Executor executor) {
     Verdict verdict;
     if (executor == Executor::adapter) {
@@ -76,6 +85,24 @@ Verdict decide(const Config& config, std::string_view from, std::string_view to,
             return allowed_by(rule);
     }
     return denied(config, asked);
+}
+
+Verdict decide_unit(const Config& config, std::string_view partition, std::string_view name,
+                    UnitType type) {
+    if (!config.from_file) {
+        Verdict verdict;
+        verdict.allowed = true;
+        verdict.rule = "default: any controller";
+        verdict.text =
+            "there is no configuration: every partition may announce any controller of its own";
+        return verdict;
+    }
+    if (!may_attach(config, partition))
+        return unknown_partition(config, partition);
+    const auto found = config.units.find(std::string(partition) + "/" + std::string(name));
+    if (found == config.units.end() || found->second.type != type)
+        return unit_denied(config, partition, name, type);
+    return allowed_by(found->second);
 }
 
 std::uint8_t operations_allowed(const Config& config, std::string_view from, std::string_view to) {

@@ -17,7 +17,7 @@ namespace causeway::config {
 // two came in, which is not known here, and so is denied under a condition.
 struct Verdict {
     bool allowed = false;
-    std::string rule;  // its name, at most 63 characters; "no rule" where none allows it
+    std::string rule;  // its name; "no rule" where none allows it
     // A sentence for whom it concerns: which rule, where it stands, or what is missing and what to
     // write into the file. In a denial the lines for the file stand behind it, each a line.
     std::string text;
@@ -33,6 +33,11 @@ struct Verdict {
 // at least.
 [[nodiscard]] std::uint8_t operations_allowed(const Config& config, std::string_view from,
                                               std::string_view to);
+
+// May `partition` announce its service `name` as a controller of that type? By the unit of that
+// name, which is the rule then ("unit PARTITION/NAME", also where its type is another).
+[[nodiscard]] Verdict decide_unit(const Config& config, std::string_view partition,
+                                  std::string_view name, UnitType type);
 
 enum class SegmentAccess { none, read, write };
 [[nodiscard]] SegmentAccess access_of(const Segment& segment, std::string_view partition);

@@ -131,7 +131,9 @@ void read_segment(Draft& draft, const Value& table) {
 }
 
 void read_each(Draft& draft, const Value& tables, void (*read)(Draft&, const Value&)) {
-    const std::string example = tables.key == "segment" ? "prices" : "orders";
+    const std::string example = tables.key == "segment" ? "prices"
+                                : tables.key == "unit"  ? "\"net/lan0\""
+                                                        : "orders";
     if (!is_table(draft, tables, "write [" + tables.key + "." + example + "] and its keys below"))
         return;
     for (const Value& table : tables.members)
@@ -168,7 +170,8 @@ void read_adapter(Draft& draft, const Value& table) {
 
 // A table of the root that there is none of; keys that belong into [adapter] or [quota] are found.
 void unknown_table(Draft& draft, const Value& member) {
-    const std::vector<std::string> tables{"adapter", "quota", "partition", "segment", "allow"};
+    const std::vector<std::string> tables{"adapter", "quota", "partition",
+                                          "segment", "unit",  "allow"};
     const auto holds = [&](const std::vector<std::string>& names) {
         return std::find(names.begin(), names.end(), member.key) != names.end();
     };
@@ -179,6 +182,8 @@ void unknown_table(Draft& draft, const Value& member) {
         suggestion = "write it below [quota]";
     else if (holds({"rule", "rules", "policy"}))
         suggestion = "did you mean 'allow'?";
+    else if (holds({"controller", "controllers"}))
+        suggestion = "did you mean 'unit'?";
     else
         suggestion = meant(member.key, tables);
     const bool is_array = member.kind == Value::Kind::array;
@@ -222,6 +227,8 @@ void read_root(Draft& draft, const Value& root) {
             read_each(draft, member, read_partition);
         else if (member.key == "segment")
             read_each(draft, member, read_segment);
+        else if (member.key == "unit")
+            read_each(draft, member, read_unit);
         else if (member.key == "allow")
             read_rules(draft, member);
         else

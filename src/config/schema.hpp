@@ -28,6 +28,7 @@ struct Key {
 [[nodiscard]] std::span<const Key<Quota>> quota_keys();
 [[nodiscard]] std::span<const Key<Partition>> partition_keys();  // with its own quota
 [[nodiscard]] std::span<const Key<Segment>> segment_keys();
+[[nodiscard]] std::span<const Key<Unit>> unit_keys();
 [[nodiscard]] std::span<const Key<Rule>> rule_keys();
 
 template<typename T>

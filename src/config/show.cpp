@@ -52,6 +52,8 @@ std::vector<Setting> settings_of(const Draft& draft) {
     }
     for (const auto& [name, segment] : config.segments)
         listing.add(path_of("segment", name), segment_keys(), segment);
+    for (const auto& [name, unit] : config.units)
+        listing.add(path_of("unit", name), unit_keys(), unit);
     for (std::size_t i = 0; i < config.rules.size(); ++i)
         listing.add(path_of("allow", i), rule_keys(), config.rules[i]);
     return std::move(listing).take();

@@ -43,6 +43,19 @@ namespace {
     return "put quotes around it: " + std::string(key) + " = " + quoted(printable(value));
 }
 
+// For [unit.net/lan0], where the name lacks its quotes.
+[[nodiscard]] std::string slash_without_quotes(std::string_view text) {
+    constexpr std::string_view kUnit = "[unit.";
+    if (!text.starts_with(kUnit) || !text.ends_with("]") ||
+        text.find_first_of("\"'=") != std::string_view::npos)
+        return {};
+    const std::string_view name =
+        trimmed(text.substr(kUnit.size(), text.size() - kUnit.size() - 1));
+    if (name.find('/') == std::string_view::npos)
+        return {};
+    return "put quotes around the name: [unit." + quoted(printable(name)) + "]";
+}
+
 [[nodiscard]] bool closes(std::string_view value, char open, char close) noexcept {
     return std::count(value.begin(), value.end(), open) ==
            std::count(value.begin(), value.end(), close);
@@ -74,6 +87,8 @@ std::string syntax_suggestion(std::string_view toml, std::uint32_t line, std::st
         return "end the line with ]]";
     if (text.starts_with("[") && text.find('=') == std::string_view::npos && !text.ends_with("]"))
         return "end the line with ]";
+    if (std::string quotes = slash_without_quotes(text); !quotes.empty())
+        return quotes;
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos) {
         const std::size_t colon = text.find(':');

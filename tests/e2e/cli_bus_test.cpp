@@ -195,6 +195,10 @@ constexpr char kRules[] = R"(
 [partition.net]
 [partition.anna]
 [partition.bert]
+[unit."net/lan0"]
+type = "network"
+[unit."net/disk0"]
+type = "block"
 [[allow]]
 name = "anna uses the network"
 from = "anna"

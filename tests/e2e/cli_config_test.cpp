@@ -46,7 +46,7 @@ TEST_F(CliConfig, ChecksAGoodFile) {
     const auto result = causeway({"config", "check", file(kGood)});
     EXPECT_EQ(result.status, 0);
     EXPECT_EQ(result.err, "");
-    EXPECT_THAT(result.out, HasSubstr("fine (2 partitions, 0 segments, 1 rule)"));
+    EXPECT_THAT(result.out, HasSubstr("fine (2 partitions, 0 segments, 0 units, 1 rule)"));
 }
 
 TEST_F(CliConfig, ChecksTheExample) {

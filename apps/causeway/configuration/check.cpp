@@ -39,9 +39,10 @@ void print_summary(const LoadedSource& source) {
         return;
     }
     const config::Config& config = loaded.config;
-    fmt::print("{}: fine ({}, {}, {}){}\n", source.path,
+    fmt::print("{}: fine ({}, {}, {}, {}){}\n", source.path,
                counted(config.partitions.size(), "partition", "partitions"),
                counted(config.segments.size(), "segment", "segments"),
+               counted(config.units.size(), "unit", "units"),
                counted(config.rules.size(), "rule", "rules"), told);
 }
 

@@ -23,6 +23,10 @@ writers = "a"
 [segment.t]
 size = "64K"
 writers = "a"
+[unit."a/lan0"]
+type = "network"
+[unit."b/disk0"]
+type = "block"
 [[allow]]
 name = "one"
 from = "a"
@@ -85,6 +89,12 @@ TEST(ConfigChange, EveryKind) {
          "readers becomes \"b\""},
         {"[segment.t]\nsize = \"64K\"\nwriters = \"a\"\n", "", Kind::segment_removed, "t",
          "segment 't' is removed"},
+        {"[unit.\"a/lan0\"]", "[unit.\"a/lan1\"]\ntype = \"other\"\n[unit.\"a/lan0\"]",
+         Kind::unit_added, "a/lan1", "unit 'a/lan1' is new"},
+        {"type = \"network\"", "type = \"security\"", Kind::unit_changed, "a/lan0",
+         "unit 'a/lan0': type \"network\" becomes \"security\""},
+        {"[unit.\"b/disk0\"]\ntype = \"block\"\n", "", Kind::unit_removed, "b/disk0",
+         "unit 'b/disk0' is removed"},
     };
     for (const Case& each : cases) {
         SCOPED_TRACE(each.instead);

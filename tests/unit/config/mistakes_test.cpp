@@ -58,6 +58,8 @@ TEST(ConfigMistakes, Syntax) {
         {"[adapter]\nmovers =\n", 2, 9, "no TOML", "write a value behind movers ="},
         {"[adapter]\n= 2", 2, 1, "no TOML", "write a key in front of ="},
         {"[adapter]\nmovers", 2, 7, "no TOML", "KEY = VALUE"},
+        {"[partition.net]\n[unit.net/lan0]\ntype = 1", 2, 10, "no TOML", "[unit.\"net/lan0\"]"},
+        {"[unit.\"a/b\"]\ntype = \"block\"\n[unit.\"a/b\"]", 3, 1, "redefine", "into one place"},
         {"x = \"\xff\"", 1, 5, "utf-8", "save the file as UTF-8"},
     });
 }
@@ -80,6 +82,9 @@ TEST(ConfigMistakes, UnknownKeysAndTables) {
          "'max_regions'?"},
         {"[segment.s]\nsize = 4096\nreader = \"a\"\nwriters = \"*\"\n[partition.a]", 3, 1,
          "in [segment.s]", "'readers'?"},
+        {"[partition.a]\n[unit.\"a/b\"]\ntype = \"block\"\nname = \"b\"", 4, 1, "in [unit.\"a/b\"]",
+         "type"},
+        {"[[controllers]]", 1, 3, "no table \"controllers\"", "'unit'?"},
         {"[partitions.a]", 1, 2, "no table \"partitions\"", "'partition'?"},
         {"[[rules]]", 1, 3, "no table \"rules\"", "'allow'?"},
         {"movers = 2", 1, 1, "no key \"movers\" outside", "below [adapter]"},
@@ -102,6 +107,11 @@ TEST(ConfigMistakes, WrongTypes) {
         {"adapter = [1]", 1, 11, "an array", "[adapter]"},
         {"partition = 1", 1, 13, "a table", "[partition.orders]"},
         {"[partition]\na = 1", 2, 5, "a table", "[partition.a]"},
+        {"unit = 1", 1, 8, "a table", "[unit.\"net/lan0\"]"},
+        {"[[unit]]\ntype = \"block\"", 1, 1, "an array", "[unit.\"net/lan0\"]"},
+        {"[unit]\n\"a/b\" = \"block\"", 2, 9, "a table", "[unit.\"a/b\"]"},
+        {"[partition.a]\n[unit.\"a/b\"]\ntype = 2", 3, 8,
+         "one of network, block, security or other", ""},
         {"[allow]\nfrom = \"a\"", 1, 2, "one table", "[[allow]]"},
         {"allow = 1", 1, 9, "array of tables", "[[allow]]"},
         {"allow = [1]", 1, 10, "a table", "[[allow]]"},
@@ -198,6 +208,29 @@ TEST(ConfigMistakes, Rules) {
         {"[partition.a]\n[segment.s]\nsize = 4096\nwriters = \"nobody\"", 4, 11,
          "'nobody', which is not declared", "[partition.nobody]"},
     });
+}
+
+TEST(ConfigMistakes, Units) {
+    const std::string head = "[partition.net]\n";
+    expect_errors({
+        {head + "[unit.lan0]\ntype = \"network\"", 2, 7, "\"lan0\" does not say whose it is",
+         "[unit.\"PARTITION/lan0\"]"},
+        {head + "[unit.net.lan0]\ntype = \"network\"", 2, 7, "\"net\" does not say whose it is",
+         "[unit.\"net/lan0\"]"},
+        {head + "[unit.\"net/\"]\ntype = \"network\"", 2, 7, "unit name \"\" is empty", ""},
+        {head + "[unit.\"/lan0\"]\ntype = \"network\"", 2, 7, "partition name \"\" is empty", ""},
+        {head + "[unit.\"net/lan*\"]\ntype = \"network\"", 2, 7, "byte 0x2a", ""},
+        {head + "[unit.\"net/lan/0\"]\ntype = \"network\"", 2, 7, "byte 0x2f", ""},
+        {head + "[unit.\"net/lan0\"]", 2, 7, "lacks its type", "type = \"network\", \"block\""},
+        {head + "[unit.\"net/lan0\"]\ntype = \"netwrok\"", 3, 8,
+         "none of network, block, security and other", "'network'?"},
+        {head + "[unit.\"ned/lan0\"]\ntype = \"network\"", 2, 7,
+         "unit.\"ned/lan0\" names partition 'ned', which is not declared",
+         "did you mean 'net'? Else declare it: [partition.ned]"},
+    });
+    expect_warnings(
+        {{"[adapter]\nopen_entrance = true\n[unit.\"net/lan0\"]\ntype = \"other\"", 3, 7,
+          "'net', which is not declared; whoever comes in by the open entrance", "declare it"}});
 }
 
 TEST(ConfigMistakes, Warnings) {

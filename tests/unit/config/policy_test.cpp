@@ -205,6 +205,60 @@ TEST(ConfigPolicy, WithoutAFileTheDefaultHolds) {
     EXPECT_THAT(direct.text, HasSubstr(direct.condition));
 }
 
+constexpr char kUnits[] = R"(
+[unit."feed/lan0"]
+type = "network"
+[unit."feed/disk0"]
+type = "block"
+[unit."audit/lan0"]
+type = "other"
+)";
+constexpr UnitType kTypes[] = {UnitType::network, UnitType::block, UnitType::security,
+                               UnitType::other};
+
+TEST(ConfigPolicy, OnlyDeclaredUnitsAreAllowed) {
+    const std::string file = std::string(kPartitions) + kUnits;
+    const Config config = good(file);
+    const std::map<std::string, UnitType> declared{{"feed/lan0", UnitType::network},
+                                                   {"feed/disk0", UnitType::block},
+                                                   {"audit/lan0", UnitType::other}};
+    for (const std::string& partition : kNames) {
+        for (const std::string name : {"lan0", "disk0", "lan1"}) {
+            std::string key = partition;
+            key.append("/").append(name);
+            const auto unit = declared.find(key);
+            for (const UnitType type : kTypes) {
+                SCOPED_TRACE(testing::Message() << key << " " << unit_type_name(type));
+                const Verdict verdict = decide_unit(config, partition, name, type);
+                EXPECT_EQ(verdict.allowed, unit != declared.end() && unit->second == type);
+                EXPECT_EQ(verdict.rule, unit != declared.end() ? "unit " + key : "no rule");
+                if (verdict.allowed)
+                    continue;
+                // What a denial says to write allows exactly what was asked for.
+                EXPECT_THAT(verdict.text, ::testing::EndsWith(verdict.remedy));
+                const Config mended = good(std::string(kPartitions) + verdict.remedy + "\n");
+                EXPECT_TRUE(decide_unit(mended, partition, name, type).allowed);
+            }
+        }
+    }
+}
+
+TEST(ConfigPolicy, SaysWhichUnitAllowsOrWhatIsMissing) {
+    Config config = good(std::string(kPartitions) + kUnits);
+    const auto text = [&](const char* partition, const char* name, UnitType type) {
+        return decide_unit(config, partition, name, type).text;
+    };
+    EXPECT_EQ(text("feed", "lan0", UnitType::network), "unit 'feed/lan0' (f.toml:7:7) allows it");
+    EXPECT_THAT(text("feed", "lan0", UnitType::block),
+                HasSubstr("unit 'feed/lan0' (f.toml:7:7) has type network, not block"));
+    EXPECT_THAT(text("feed", "lan1", UnitType::network),
+                HasSubstr("no unit 'feed/lan1' in the configuration (did you mean 'lan0'?)"));
+    EXPECT_THAT(text("stranger", "lan0", UnitType::network), HasSubstr("no partition 'stranger'"));
+    config.adapter.open_entrance = true;
+    EXPECT_THAT(text("stranger", "lan0", UnitType::network), HasSubstr("no unit 'stranger/lan0'"));
+    EXPECT_TRUE(decide_unit({}, "x", "y", UnitType::security).allowed) << "without a file";
+}
+
 TEST(ConfigPolicy, SegmentsAreForReadersAndWriters) {
     Segment segment;
     segment.readers = {"orders", "billing*", "both"};

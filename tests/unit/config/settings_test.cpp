@@ -47,6 +47,10 @@ to = "*"
 operations = "all"
 executor = "direct"
 mutual = true
+[unit."orders/lan0"]
+type = "network"
+[unit]
+"a.b/x" = { type = "other" }
 )";
 
 TEST(ConfigSettings, EveryKeyArrives) {
@@ -73,6 +77,12 @@ TEST(ConfigSettings, EveryKeyArrives) {
     const Segment& prices = config.segments.at("prices");
     EXPECT_EQ(prices.size, 65536U);
     EXPECT_EQ(prices.readers, (std::vector<std::string>{"orders", "a*"}));
+    ASSERT_EQ(config.units.size(), 2U);
+    EXPECT_EQ(config.units.at("orders/lan0").partition, "orders");
+    EXPECT_EQ(config.units.at("orders/lan0").name, "lan0");
+    EXPECT_EQ(config.units.at("orders/lan0").type, UnitType::network);
+    EXPECT_EQ(config.units.at("a.b/x").type, UnitType::other);
+    EXPECT_EQ(text_of(config.units.at("a.b/x").origin), "f.toml:40:1");
     ASSERT_EQ(config.rules.size(), 2U);
     EXPECT_EQ(config.rules[0].name, "one");
     EXPECT_EQ(config.rules[0].operations, 3);
@@ -92,6 +102,8 @@ TEST(ConfigSettings, EveryValueHasItsOrigin) {
     EXPECT_EQ(setting(loaded, "partition.\"a.b\".weight"), "built in 100");
     EXPECT_EQ(setting(loaded, "partition.\"a.b\".uid"), "none");
     EXPECT_EQ(setting(loaded, "segment.prices.size"), "f.toml:22:8 \"64K\"");
+    EXPECT_EQ(setting(loaded, "unit.\"orders/lan0\".type"), "f.toml:38:8 \"network\"");
+    EXPECT_EQ(setting(loaded, "unit.\"a.b/x\".type"), "f.toml:40:20 \"other\"");
     EXPECT_EQ(setting(loaded, "allow[1].operations"), "f.toml:29:15 [\"connect\", \"send\"]");
     EXPECT_EQ(setting(loaded, "allow[2].operations"), "f.toml:34:14 \"all\"");
     EXPECT_EQ(setting(loaded, "allow[1].mutual"), "built in false");
@@ -111,6 +123,9 @@ TEST(ConfigSettings, WhatIsShownReadsBackTheSame) {
     EXPECT_EQ(again.config.quota, loaded.config.quota);
     EXPECT_EQ(again.config.partitions, loaded.config.partitions);
     EXPECT_EQ(again.config.segments, loaded.config.segments);
+    ASSERT_EQ(again.config.units.size(), loaded.config.units.size());
+    for (const auto& [name, unit] : loaded.config.units)
+        EXPECT_EQ(again.config.units.at(name).type, unit.type) << name;
 }
 
 TEST(ConfigSettings, TheCommandLineGoesBeforeTheEnvironmentAndThatBeforeTheFile) {
@@ -167,6 +182,8 @@ TEST(ConfigSettings, WithoutAFileTheDefaultsHoldUntilAnOptionDecidesSomething) {
     EXPECT_FALSE(load("", {}).config.from_file);
     Overrides overrides;
     overrides.command_line = {{"partition.a.weight", "1"}};
+    EXPECT_TRUE(load("", overrides).config.from_file);
+    overrides.command_line = {{"unit.\"a/lan0\".type", "network"}};
     EXPECT_TRUE(load("", overrides).config.from_file);
     EXPECT_TRUE(load_toml("").config.from_file);
 }
