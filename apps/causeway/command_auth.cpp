@@ -1,4 +1,5 @@
-// causeway auth: who may do what to whom, told beforehand in the adapter's words.
+// causeway auth: who may do what to whom, and announce what, told beforehand in the adapter's
+// words.
 #include <fmt/format.h>
 
 #include <memory>
@@ -22,33 +23,54 @@ struct Options {
     bool json = false;
 };
 
-constexpr std::string_view kCommand = "auth explain";
+struct AnnounceOptions {
+    std::string unit;
+    std::string type;
+    ConfigSource source;
+    bool json = false;
+};
+
+constexpr std::string_view kExplain = "auth explain";
+constexpr std::string_view kAnnounce = "auth announce";
 
 // `word` is none of `known`; returns the exit status.
-[[nodiscard]] int none_of(const std::string& what, const std::string& word,
-                          const std::vector<std::string>& known) {
+[[nodiscard]] int none_of(std::string_view command, const std::string& what,
+                          const std::string& word, const std::vector<std::string>& known) {
     const std::string nearest = nearest_word(word, known);
     return wrong_usage(fmt::format("{} '{}' is none of {}{}", what, word, fmt::join(known, ", "),
                                    nearest.empty() ? "" : ", did you mean '" + nearest + "'?"),
-                       std::string(kCommand));
+                       std::string(command));
 }
 
-[[nodiscard]] json to_json(const Options& options, const LoadedSource& source,
-                           const config::Verdict& verdict) {
-    const auto or_null = [](const std::string& text) {
-        return text.empty() ? json(nullptr) : json(text);
-    };
-    return {{"from", options.from},
-            {"to", options.to},
-            {"operation", options.operation},
-            {"service", or_null(options.service)},
-            {"executor", options.executor},
-            {"file", or_null(source.path)},
-            {"allowed", verdict.allowed},
-            {"rule", verdict.rule},
-            {"text", verdict.text},
-            {"condition", or_null(verdict.condition)},
-            {"remedy", or_null(verdict.remedy)}};
+[[nodiscard]] json or_null(const std::string& text) {
+    return text.empty() ? json(nullptr) : json(text);
+}
+
+// `asked`, with the answer behind it.
+[[nodiscard]] json to_json(json asked, const LoadedSource& source, const config::Verdict& verdict) {
+    asked["file"] = or_null(source.path);
+    asked["allowed"] = verdict.allowed;
+    asked["rule"] = verdict.rule;
+    asked["text"] = verdict.text;
+    asked["condition"] = or_null(verdict.condition);
+    asked["remedy"] = or_null(verdict.remedy);
+    return asked;
+}
+
+[[nodiscard]] Result<LoadedSource> load_good(const ConfigSource& from) {
+    LoadedSource source = load_source(from, NoFile::built_in);
+    if (!source.loaded.ok()) {
+        print_problems(source.loaded.problems);
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("{} has errors, so nobody can tell what it allows", source.path));
+    }
+    return source;
+}
+
+// Returns the exit status.
+[[nodiscard]] int tell(const config::Verdict& verdict) {
+    fmt::print("{}: {}\n", verdict.allowed ? "allowed" : "denied", verdict.text);
+    return verdict.allowed ? 0 : kFailed;
 }
 
 Result<int> explain(const Options& options) {
@@ -58,29 +80,55 @@ Result<int> explain(const Options& options) {
         if (std::string_view(kind) == "service" && name->empty())
             continue;
         if (const auto checked = check_name(kind, *name); !checked)
-            return wrong_usage(checked.error().text, std::string(kCommand));
+            return wrong_usage(checked.error().text, std::string(kExplain));
     }
     const auto operation = config::operation_of(options.operation);
     if (!operation)
-        return none_of("OPERATION", options.operation,
+        return none_of(kExplain, "OPERATION", options.operation,
                        {"connect", "send", "write", "read", "append"});
     if (options.executor != "adapter" && options.executor != "direct")
-        return none_of("--executor", options.executor, {"adapter", "direct"});
+        return none_of(kExplain, "--executor", options.executor, {"adapter", "direct"});
     const auto executor =
         options.executor == "direct" ? config::Executor::direct : config::Executor::adapter;
-    const LoadedSource source = load_source(options.source, NoFile::built_in);
-    if (!source.loaded.ok()) {
-        print_problems(source.loaded.problems);
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{} has errors, so nobody can tell what it allows", source.path));
-    }
+    CW_TRY_ASSIGN(const LoadedSource source, load_good(options.source));
     const config::Verdict verdict = config::decide(source.loaded.config, options.from, options.to,
                                                    *operation, executor, options.service);
-    if (options.json)
-        print_json(to_json(options, source, verdict));
-    else
-        fmt::print("{}: {}\n", verdict.allowed ? "allowed" : "denied", verdict.text);
+    if (!options.json)
+        return tell(verdict);
+    print_json(to_json({{"from", options.from},
+                        {"to", options.to},
+                        {"operation", options.operation},
+                        {"service", or_null(options.service)},
+                        {"executor", options.executor}},
+                       source, verdict));
     return verdict.allowed ? 0 : kFailed;
+}
+
+Result<int> announce(const AnnounceOptions& options) {
+    const auto unit = split_target(options.unit);
+    if (!unit)
+        return wrong_usage(unit.error().text, std::string(kAnnounce));
+    const auto type = config::unit_type_of(options.type);
+    if (!type)
+        return none_of(kAnnounce, "TYPE", options.type, {"network", "block", "security", "other"});
+    CW_TRY_ASSIGN(const LoadedSource source, load_good(options.source));
+    const config::Verdict verdict =
+        config::decide_unit(source.loaded.config, unit->partition, unit->service, *type);
+    if (!options.json)
+        return tell(verdict);
+    print_json(to_json(
+        {{"partition", unit->partition}, {"service", unit->service}, {"type", options.type}},
+        source, verdict));
+    return verdict.allowed ? 0 : kFailed;
+}
+
+void add_config_option(CLI::App& app, ConfigSource& source) {
+    app.add_option("--config", source.file,
+                   "The configuration (default: $CAUSEWAY_CONFIG, or " +
+                       std::string(config::kDefaultPath) +
+                       ";\nwithout one the policy that is built in)")
+        ->type_name("FILE");
+    add_set_option(app, source);
 }
 
 void add_explain(CLI::App& auth) {
@@ -101,13 +149,7 @@ void add_explain(CLI::App& auth) {
     explain_app.add_option("--executor", options->executor, "adapter or direct")
         ->type_name("NAME")
         ->capture_default_str();
-    explain_app
-        .add_option("--config", options->source.file,
-                    "The configuration (default: $CAUSEWAY_CONFIG, or " +
-                        std::string(config::kDefaultPath) +
-                        ";\nwithout one the policy that is built in)")
-        ->type_name("FILE");
-    add_set_option(explain_app, options->source);
+    add_config_option(explain_app, options->source);
     add_json_option(explain_app, options->json);
     explain_app.footer(
         "Status 0: allowed; 1: denied, with the rules that came near and the lines of the file\n"
@@ -115,6 +157,26 @@ void add_explain(CLI::App& auth) {
         "Example:\n"
         "  causeway auth explain orders billing connect --service invoices");
     on_run(explain_app, [options] { return explain(*options); });
+}
+
+void add_announce(CLI::App& auth) {
+    auto options = std::make_shared<AnnounceOptions>();
+    CLI::App& announce_app = *auth.add_subcommand(
+        "announce", "Tell whether a controller may be announced, and by which unit");
+    announce_app
+        .add_option("UNIT", options->unit, "The partition and its service, as PARTITION/NAME")
+        ->required()
+        ->type_name("");
+    announce_app.add_option("TYPE", options->type, "network, block, security or other")
+        ->required()
+        ->type_name("");
+    add_config_option(announce_app, options->source);
+    add_json_option(announce_app, options->json);
+    announce_app.footer(
+        "Status 0: allowed; 1: denied, with the lines of the file that would allow it.\n\n"
+        "Example:\n"
+        "  causeway auth announce net/lan0 network");
+    on_run(announce_app, [options] { return announce(*options); });
 }
 
 }  // namespace
@@ -127,6 +189,7 @@ void add_auth(CLI::App& app) {
         "  causeway auth explain orders billing send --executor direct\n\n"
         "`causeway auth explain --help` says more.");
     add_explain(auth);
+    add_announce(auth);
 }
 
 }  // namespace causeway::cli

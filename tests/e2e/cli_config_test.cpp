@@ -138,6 +138,30 @@ TEST_F(CliConfig, ExplainsWhatIsAllowedAndWhatIsNot) {
               0);
 }
 
+TEST_F(CliConfig, ExplainsWhichControllersMayBeAnnounced) {
+    const std::string toml = std::string(kGood) + "[unit.\"orders/lan0\"]\ntype = \"network\"\n";
+    const std::string path = file(toml);
+    const auto allowed = causeway({"auth", "announce", "orders/lan0", "network", "--config", path});
+    EXPECT_EQ(allowed.status, 0) << allowed.err;
+    EXPECT_EQ(allowed.out, "allowed: unit 'orders/lan0' (" + path + ":9:7) allows it\n");
+    const auto other = causeway({"auth", "announce", "orders/lan0", "block", "--config", path});
+    EXPECT_EQ(other.status, 1);
+    EXPECT_THAT(other.out, HasSubstr("denied: unit 'orders/lan0' (" + path +
+                                     ":9:7) has type network, not block"));
+    const auto denied =
+        causeway({"auth", "announce", "billing/disk0", "block", "--config", path, "--json"});
+    EXPECT_EQ(denied.status, 1);
+    const json told = json::parse(denied.out);
+    EXPECT_EQ(told.at("partition"), "billing");
+    EXPECT_EQ(told.at("service"), "disk0");
+    EXPECT_EQ(told.at("rule"), "no rule");
+    const std::string mended = file(toml + told.at("remedy").get<std::string>() + "\n");
+    EXPECT_EQ(causeway({"auth", "announce", "billing/disk0", "block", "--config", mended}).status,
+              0);
+    EXPECT_THAT(causeway({"config", "show", mended}).out,
+                ::testing::ContainsRegex("unit.\"billing/disk0\".type = \"block\" +# .*:12:8\n"));
+}
+
 TEST_F(CliConfig, ABrokenFileExplainsNothing) {
     const auto result = causeway(
         {"auth", "explain", "a", "b", "send", "--config", file("[adapter]\nmovers = x\n")});
@@ -156,6 +180,8 @@ TEST_F(CliConfig, RefusesWrongUse) {
         {{"auth", "explain", "a", "b", "snd"}, "did you mean 'send'?"},
         {{"auth", "explain", "a/b", "b", "send"}, "byte 0x2f"},
         {{"auth", "explain", "a", "b", "send", "--executor", "magic"}, "adapter, direct"},
+        {{"auth", "announce", "lan0", "network"}, "lan0"},
+        {{"auth", "announce", "net/lan0", "netwrok"}, "did you mean 'network'?"},
     };
     for (const auto& [arguments, told] : cases) {
         SCOPED_TRACE(::testing::PrintToString(arguments));

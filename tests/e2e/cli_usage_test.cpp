@@ -169,6 +169,7 @@ TEST(CliUsage, ManPagesNameEveryOption) {
         {"causewayd.8", {program("causewayd"), "--help"}},
         {"causeway-config.1", {program("causeway"), "config", "check", "--help"}},
         {"causeway-auth.1", {program("causeway"), "auth", "explain", "--help"}},
+        {"causeway-auth.1", {program("causeway"), "auth", "announce", "--help"}},
     };
     for (const auto& [page, command] : pages) {
         SCOPED_TRACE(page);
