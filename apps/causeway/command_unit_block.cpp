@@ -72,11 +72,12 @@ public:
                 outcome_ = serve(**unit);
                 figures_ = figures_of(**unit);
                 unit->reset();
+                set(outcome_.code == ErrorCode::denied ? State::withdrawn : State::ended);
             }
             (void)::eventfd_write(over, 1);
         });
         state_.wait(State::opening);
-        if (state_ == State::serving)
+        if (state_ != State::failed)
             return {};
         thread_.join();
         return fail(outcome_.code, outcome_.text);
@@ -88,22 +89,26 @@ public:
         (void)::eventfd_write(stop_.get(), 1);
         thread_.join();
     }
+    // It has ended by itself, or by stop().
+    [[nodiscard]] bool ended() const noexcept { return state_ == State::ended; }
+    // It has ended because the adapter does not allow its controller any more, as outcome() says.
+    [[nodiscard]] bool withdrawn() const noexcept { return state_ == State::withdrawn; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
     [[nodiscard]] const Image& image() const noexcept { return *image_; }
     [[nodiscard]] const std::string& fallback() const noexcept { return fallback_; }
-    // After stop(): none where it was asked to.
+    // After its end: none where it was asked to.
     [[nodiscard]] const Error& outcome() const noexcept { return outcome_; }
     [[nodiscard]] const json& figures() const noexcept { return figures_; }
 
 private:
-    enum class State { opening, serving, failed };
+    enum class State { opening, serving, failed, ended, withdrawn };
 
     void set(State state) {
         state_ = state;
         state_.notify_all();
     }
 
-    // Until it is stopped, or the adapter has gone for good.
+    // Until it is stopped, the adapter has gone for good, or it has withdrawn the controller.
     Error serve(BlockUnit& unit) {
         platform::Spinner spinner;
         std::uint64_t active_ns = 0;
@@ -113,6 +118,8 @@ private:
                 spinner.reset();
                 continue;
             }
+            if (const std::string& why = unit.service().withdrawn(); !why.empty())
+                return {ErrorCode::denied, why};
             if (unit.service().ended())
                 return {ErrorCode::adapter_gone, "the adapter has gone"};
             const std::uint64_t now = platform::monotonic_ns();
@@ -245,10 +252,25 @@ void tell_of(const Servers& servers, const std::string& partition) {
     }
 }
 
-// Runs the servers until a signal comes, or one of them ends.
-void await_end(int over) {
+// Runs the servers until a signal comes, or one of them ends. Those that are withdrawn leave the
+// others undisturbed, as long as there are others.
+void await_end(Servers& servers, int over) {
     pollfd file{over, POLLIN, 0};
-    while (interrupted() == 0 && ::poll(&file, 1, -1) <= 0) {}
+    while (interrupted() == 0 && !servers.empty()) {
+        if (::poll(&file, 1, -1) <= 0)
+            continue;
+        eventfd_t rung = 0;
+        (void)::eventfd_read(over, &rung);
+        std::erase_if(servers, [](const auto& server) {
+            if (server->withdrawn())
+                print_error(server->outcome().text);
+            return server->withdrawn();
+        });
+        for (const auto& server : servers) {
+            if (server->ended())
+                return;
+        }
+    }
 }
 
 Result<int> run_block(const Options& options) {
@@ -264,16 +286,17 @@ Result<int> run_block(const Options& options) {
                                              : fail(partition.error().code, partition.error().text);
         if (started.has_value()) {
             tell_of(servers, (*partition)->name());
-            await_end(over.get());
+            await_end(servers, over.get());
         }
         for (const auto& server : servers)
             server->stop();
         if (partition.has_value())
             (*partition)->close();
         if (!started.has_value()) {
-            if (first)
+            // A later adapter may be away: no need to say so again. What it denies it denies.
+            if (first || started.error().code == ErrorCode::denied)
                 return fail(started.error().code, started.error().text);
-            std::this_thread::sleep_for(200ms);  // the adapter is away: no need to say so again
+            std::this_thread::sleep_for(200ms);
             continue;
         }
         json disks = json::array();
@@ -284,6 +307,8 @@ Result<int> run_block(const Options& options) {
         }
         if (options.json)
             print_json({{"disks", disks}});
+        if (servers.empty())
+            return kFailed;
     }
     return 128 + interrupted();
 }

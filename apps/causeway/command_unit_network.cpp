@@ -83,11 +83,13 @@ json figures_of(const NetworkUnit& unit) {
     return {{"ports", ports}};
 }
 
-// Until a signal comes, or the adapter has gone for good.
+// Until a signal comes, the adapter has gone for good, or it has withdrawn the controller.
 Result<void> serve(NetworkUnit& unit) {
     while (interrupted() == 0) {
         if (unit.step())
             continue;
+        if (const std::string& why = unit.service().withdrawn(); !why.empty())
+            return fail(ErrorCode::denied, why);
         if (unit.service().ended())
             return fail(ErrorCode::adapter_gone, "the adapter has gone");
         if (unit.uplink_gone())
@@ -119,9 +121,10 @@ Result<int> run_network(const Options& options) {
         if (!unit.has_value()) {
             if (partition.has_value())
                 (*partition)->close();
-            if (first)
+            // A later adapter may be away: no need to say so again. What it denies it denies.
+            if (first || unit.error().code == ErrorCode::denied)
                 return fail(unit.error().code, unit.error().text);
-            std::this_thread::sleep_for(200ms);  // the adapter is away: no need to say so again
+            std::this_thread::sleep_for(200ms);
             continue;
         }
         fmt::print(stderr, "network {}/{} is up: MTU {}, uplink {}\n", (*partition)->name(),

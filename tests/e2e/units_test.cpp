@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <causeway/causeway.hpp>
 #include <fstream>
 #include <future>
@@ -140,6 +141,58 @@ TEST_P(UnitsApply, WithdrawWhatIsTakenOutAndNothingElse) {
     QueuePair another = anna.pair();
     another.connect("disk/disk0", 0ns).value();
     EXPECT_TRUE(store.accept(more, 10s).has_value()) << "its listener as well";
+}
+
+// A network unit is told, and says why it ends; one that was never declared does not begin.
+TEST(UnitsProgram, TheProgramOfAWithdrawnUnitEnds) {
+    ConfiguredAdapter configured(kBoth);
+    Member anna(configured.socket("anna"));
+    const std::vector<std::string> program_of_unit{program("causeway"), "unit", "network",
+                                                   "--socket", configured.socket("net")};
+    Command unit(program_of_unit);
+    ASSERT_TRUE(eventually([&] { return seen(anna.partition).size() == 1; })) << unit.error_text();
+    configured.write(kDiskOnly);
+    const Finished applied =
+        run_command({program("causeway"), "config", "apply", "--socket", configured.socket()});
+    ASSERT_EQ(applied.status, 0) << applied.err;
+    const Finished end = unit.wait();
+    EXPECT_EQ(end.status, 1);
+    EXPECT_THAT(end.err, HasSubstr("controller net/lan0 was withdrawn: rule 'no rule'"));
+    const Finished again = run_command(program_of_unit);
+    EXPECT_EQ(again.status, 1);
+    EXPECT_THAT(again.err, HasSubstr("may not announce lan0 as a controller of type network"));
+}
+
+// One disk of several: the program serves the others.
+TEST(UnitsProgram, AWithdrawnDiskLeavesTheOthersUndisturbed) {
+    const std::string more = "[unit.\"disk/disk1\"]\ntype = \"block\"\n";
+    ConfiguredAdapter configured(kDiskOnly + more);
+    Member anna(configured.socket("anna"));
+    const TempDirectory images;
+    for (const char* const name : {"0", "1"})
+        std::ofstream(images / name) << std::string(1 << 20, 'x');
+    Command unit({program("causeway"), "unit", "block", "--socket", configured.socket("disk"),
+                  "--disk", "disk0=" + (images / "0"), "--disk", "disk1=" + (images / "1")});
+    ASSERT_TRUE(eventually([&] { return seen(anna.partition).size() == 2; })) << unit.error_text();
+    const auto kept = anna.partition.controllers().value();
+    const auto apply = [&](const std::string& toml) {
+        configured.write(toml);
+        const Finished applied =
+            run_command({program("causeway"), "config", "apply", "--socket", configured.socket()});
+        EXPECT_EQ(applied.status, 0) << applied.err;
+    };
+    apply(kDiskOnly);
+    EXPECT_TRUE(eventually([&] {
+        return unit.error_text().find("disk/disk1 was withdrawn") != std::string::npos;
+    })) << unit.error_text();
+    const auto left = anna.partition.controllers().value();
+    ASSERT_EQ(left.size(), 1U);
+    EXPECT_NE(std::find(kept.begin(), kept.end(), left[0]), kept.end()) << "the very same";
+    EXPECT_TRUE(unit.running());
+    apply(kPartitions);
+    const Finished end = unit.wait();
+    EXPECT_EQ(end.status, 1);
+    EXPECT_THAT(end.err, HasSubstr("controller disk/disk0 was withdrawn"));
 }
 
 TEST(UnitsRestart, TheNextAdapterDoesNotBringBackWhatItsFileForbids) {

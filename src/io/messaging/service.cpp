@@ -64,6 +64,7 @@ bool Service::has_most(const Channel& newcomer) const {
 // Takes in whoever wants to connect.
 void Service::admit() noexcept {
     try {
+        bool lost = false;  // something was not found: the spare one, or else the listener
         while (port_->partition()->adapter().standing() == client::Standing::here) {
             if (auto made = make_spare(); !made.has_value()) {
                 trouble_ = made.error().text;
@@ -72,6 +73,11 @@ void Service::admit() noexcept {
             auto accepted = listener_.accept(spare_->pair(), 0);
             if (!accepted.has_value() && accepted.error().code == ErrorCode::again)
                 return;
+            if (!accepted.has_value() && accepted.error().code == ErrorCode::not_found &&
+                std::exchange(lost, true)) {
+                withdrawn_ = accepted.error().text;
+                return;
+            }
             std::unique_ptr<Channel> channel = std::move(spare_);
             if (accepted.has_value() && has_most(*channel))
                 accepted =
@@ -105,7 +111,7 @@ bool Service::step(Handler& handler) noexcept {
     if (port_->handed_out()) {
         if (ended_ != 0)
             sweep();
-        if (port_->knocked()) {
+        if (withdrawn_.empty() && port_->knocked()) {
             any = true;
             admit();
         }

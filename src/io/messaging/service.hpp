@@ -37,8 +37,11 @@ public:
     // settle(). Negative: -cw_error.
     [[nodiscard]] int fd() noexcept { return port_->fd(); }
     void settle(std::uint64_t until_ns = ipc::inner::kForever) noexcept;
-    // The adapter has gone for good: nothing will come any more.
-    [[nodiscard]] bool ended() const noexcept { return port_->ended(); }
+    // Nothing will come any more: the adapter has gone for good, or has withdrawn the controller.
+    [[nodiscard]] bool ended() const noexcept { return port_->ended() || !withdrawn_.empty(); }
+    // Why the adapter has withdrawn it: a configuration does not allow it any more. Empty: it has
+    // not.
+    [[nodiscard]] const std::string& withdrawn() const noexcept { return withdrawn_; }
 
     // Those that have not gone, in no order.
     [[nodiscard]] const std::vector<std::unique_ptr<Channel>>& channels() const noexcept {
@@ -63,6 +66,7 @@ private:
     std::unique_ptr<Channel> spare_;  // the next one's
     std::uint32_t ended_ = 0;         // of channels_
     std::string trouble_;
+    std::string withdrawn_;
 };
 
 // Hands a completion to its channel, and what it was to `handler`.
