@@ -28,7 +28,8 @@ public:
     ~Listener();
 
     [[nodiscard]] bool here() const noexcept { return partition_->here(); }
-    // Errors: again (timeout 0 and nobody waits), timed_out, wrong_state.
+    // Errors: again (timeout 0 and nobody waits), timed_out, wrong_state, not_found (the adapter
+    // has withdrawn the controller).
     [[nodiscard]] Result<void> accept(QueuePair& pair, std::uint64_t timeout_ns);
 
 private:

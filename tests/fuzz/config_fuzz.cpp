@@ -55,6 +55,12 @@ void check_accepted(const Config& config) {
     }
     for (const auto& [name, segment] : config.segments)
         require(segment.size >= 4096 && segment.size % 4096 == 0, "a bad segment");
+    for (const auto& [name, unit] : config.units) {
+        require(name == unit.partition + "/" + unit.name, "a unit under another name");
+        require(!unit.partition.empty() && !unit.name.empty(), "a unit of nobody");
+        require(decide_unit(config, unit.partition, unit.name, unit.type).allowed,
+                "a unit that allows nothing");
+    }
     for (const Rule& rule : config.rules)
         check_rule(rule);
     require(changes(config, config).empty(), "it differs from itself");
