@@ -333,6 +333,12 @@ TEST_P(DiskTest, GoesPastThePageCache) {
     ASSERT_EQ(disk.poll(20s).value().at(0).error, 0);
     EXPECT_EQ(std::memcmp(static_cast<std::byte*>(memory.data()) + 64, bytes.data(), unit * 4), 0);
     EXPECT_EQ(disk.read(1, back).error().code, ErrorCode::invalid_argument);
+    // Longer than the unit's own memory for that: in other pieces.
+    Region wide = host.allocate(5 << 20, kBuffer).value();
+    disk.submit_write(0, wide.slice(64, 4 << 20), 2).value();
+    ASSERT_EQ(disk.poll(20s).value().at(0).error, 0);
+    EXPECT_EQ(disk.read(unit, back).value(), 0);
+    EXPECT_TRUE(back == std::vector<std::byte>(back.size()));
 }
 
 TEST_P(DiskTest, ThreadsDoWithoutIoUring) {

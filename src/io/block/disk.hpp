@@ -25,6 +25,7 @@
 
 #include "io/block/chunks.hpp"
 #include "io/messaging/host.hpp"
+#include "platform/spinner.hpp"
 
 namespace causeway::io::block {
 
@@ -96,6 +97,8 @@ private:
     [[nodiscard]] Result<void> find_memory(Request& request);
     // Takes what has come, sends what can be sent; false: there was nothing.
     [[nodiscard]] bool turn() noexcept;
+    // Looks for a moment, then sleeps, until turn() may have something.
+    void rest(std::uint64_t until_ns) noexcept;
     [[nodiscard]] int collect(cw_disk_result* out, int most) noexcept;
     [[nodiscard]] bool collect_one(std::uint32_t number, cw_disk_result& out) noexcept;
     void expire(std::uint64_t now_ns) noexcept;
@@ -115,6 +118,7 @@ private:
     [[nodiscard]] bool take_done(const messaging::Message& message) noexcept;
     void send_pieces() noexcept;
     [[nodiscard]] bool send_again() noexcept;
+    [[nodiscard]] Sent shorten(std::uint32_t number) noexcept;
     [[nodiscard]] bool send_fresh() noexcept;
     [[nodiscard]] Sent send_piece(Request& request, std::uint32_t number) noexcept;
     [[nodiscard]] std::uint64_t longest(const Request& request) const noexcept;
@@ -145,6 +149,7 @@ private:
     std::vector<std::uint32_t> again_;  // pieces to be sent again, the first one last
     std::uint64_t sent_pieces_ = 0;
     Chunks bounce_;
+    platform::Spinner spinner_;
 };
 
 }  // namespace causeway::io::block

@@ -268,7 +268,9 @@ bool Disk::send_again() noexcept {
         return false;
     const std::uint32_t number = again_.back();
     Request& request = requests_[pieces_[number].request];
-    const Sent sent = send_piece(request, number);
+    Sent sent = shorten(number);
+    if (sent == Sent::yes)
+        sent = send_piece(request, number);
     if (sent == Sent::no_room)
         return false;
     again_.pop_back();
@@ -280,6 +282,28 @@ bool Disk::send_again() noexcept {
         end_if_done(of);
     }
     return true;
+}
+
+// A piece that is longer than what the unit takes now becomes two.
+Disk::Sent Disk::shorten(std::uint32_t number) noexcept {
+    Piece& piece = pieces_[number];
+    const std::uint32_t operation = requests_[piece.request].asked.operation;
+    const std::uint32_t most = in_place_ ? opened_.most_in_place : opened_.most_moved;
+    const bool moves = operation == CW_DISK_OP_READ || operation == CW_DISK_OP_WRITE;
+    if (!moves || piece.chunk != Chunks::kNone || piece.length <= most)
+        return Sent::yes;
+    if (free_pieces_.empty())
+        return under_way_ != 0 ? Sent::no_room : Sent::failed;
+    const std::uint32_t rest = free_pieces_.back();
+    free_pieces_.pop_back();
+    pieces_[rest].request = piece.request;
+    pieces_[rest].offset = piece.offset + most;
+    pieces_[rest].length = piece.length - most;
+    pieces_[rest].order = piece.order;
+    piece.length = most;
+    ++requests_[piece.request].pieces;
+    again_.insert(again_.end() - 1, rest);  // within what was reserved
+    return Sent::yes;
 }
 
 // Bytes of the next piece of a request.

@@ -131,7 +131,7 @@ int BlockUnit::check(const Guest& guest, Job& job, std::uint32_t length) const n
     const bool in_place = (request.flags & flag::kInPlace) != 0;
     if (job.kind == wire::Kind::write && !in_place)
         return length == request.length ? 0 : EINVAL;
-    if (moves && request.length > std::max(Chunks::kLarge, most_in_place(image_)))
+    if (moves && request.length > kMostInPlace)
         return EOVERFLOW;
     return 0;
 }
@@ -204,7 +204,8 @@ BlockUnit::Begun BlockUnit::find_memory(Job& job, Order& order) noexcept {
     if (usable)
         return Begun::yes;
     if (job.bytes > Chunks::kLarge) {
-        job.error = EOVERFLOW;
+        // In place: not aligned as the device wants it. The host asks again, in other pieces.
+        job.error = from != nullptr ? EFAULT : EOVERFLOW;
         return Begun::yes;
     }
     job.chunk = chunks_.take(static_cast<std::uint32_t>(job.bytes));

@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "io/block/chunks.hpp"
-#include "io/block/unit/image.hpp"
 #include "io/messaging/channel.hpp"
 
 namespace causeway::io::block {
@@ -16,11 +15,6 @@ inline constexpr std::uint32_t kMostInline = 4096;            // bytes that come
 inline constexpr std::uint32_t kLargeWrites = 16;             // that come by Write, at once
 inline constexpr std::uint32_t kMostInPlace = 1U << 20;       // bytes
 inline constexpr std::uint64_t kMostDeallocate = 1ULL << 30;  // bytes
-
-// Where memory has to be aligned, what is not goes through a chunk.
-[[nodiscard]] inline std::uint32_t most_in_place(const Image& image) noexcept {
-    return image.alignment() > 1 ? Chunks::kLarge : kMostInPlace;
-}
 
 [[nodiscard]] inline messaging::ChannelTerms channel_terms(abi::Executor executor) noexcept {
     namespace wire = abi::block;

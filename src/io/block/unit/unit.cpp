@@ -194,7 +194,7 @@ void BlockUnit::welcome(Guest& guest) noexcept {
                       (guest.writes ? 0 : feature::kReadOnly) | (direct ? feature::kInPlace : 0) |
                       (image_.rotational() ? feature::kRotational : 0);
     opened.most_moved = Chunks::kLarge;
-    opened.most_in_place = direct ? most_in_place(image_) : 0;
+    opened.most_in_place = direct ? kMostInPlace : 0;
     opened.most_deallocate = kMostDeallocate;
     std::memcpy(guest.channel->place(), &opened, sizeof opened);
     (void)guest.channel->send_place(static_cast<std::uint16_t>(wire::Kind::opened), 0,
