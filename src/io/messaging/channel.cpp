@@ -212,7 +212,8 @@ ErrorCode Channel::send_place(std::uint16_t kind, std::uint64_t tag,
 }
 
 ErrorCode Channel::send(std::uint16_t kind, std::uint64_t tag, Prefix prefix,
-                        std::span<const cw_slice> slices, std::uint64_t cookie) noexcept {
+                        std::span<const cw_slice> slices, std::uint64_t cookie,
+                        After after) noexcept {
     CW_ASSERT(prefix.size() <= kMostPrefix && cookie <= kMostCookie);
     if (ended())
         return reason_;
@@ -237,8 +238,8 @@ ErrorCode Channel::send(std::uint16_t kind, std::uint64_t tag, Prefix prefix,
     if (!prefix.empty())
         std::memcpy(heading_ + kHeader, prefix.data(), prefix.size());
     all[0] = {heading_, kHeader + static_cast<std::uint32_t>(prefix.size()), memory_->handle()};
-    const ErrorCode code =
-        post({all.data(), slices.size() + 1}, static_cast<std::uint32_t>(length), cookie, 0);
+    const ErrorCode code = post({all.data(), slices.size() + 1}, static_cast<std::uint32_t>(length),
+                                cookie, after == After::puts ? CW_FENCE : 0U);
     if (code == ErrorCode::none) {
         ++unsent_;
         heading_ += kLine;

@@ -111,10 +111,14 @@ public:
     // What a send() begins with: copied at once, at most kMostPrefix bytes.
     using Prefix = std::span<const std::byte>;
     static constexpr std::size_t kMostPrefix = 32;
+    // Only if every put() since the last such message went well: else it is not sent, and the
+    // connection ends.
+    enum class After : std::uint8_t { anything, puts };
     // Sends `prefix` and these, one behind the other, from where they lie. Errors: as above;
     // invalid_argument (longer than largest(), too many slices).
     [[nodiscard]] ErrorCode send(std::uint16_t kind, std::uint64_t tag, Prefix prefix,
-                                 std::span<const cw_slice> slices, std::uint64_t cookie) noexcept;
+                                 std::span<const cw_slice> slices, std::uint64_t cookie,
+                                 After after = After::anything) noexcept;
     // Writes straight into memory that the peer has named, in front of all messages sent later.
     // Errors: as above.
     [[nodiscard]] ErrorCode put(const cw_remote& to, std::span<const cw_slice> slices) noexcept;

@@ -286,7 +286,8 @@ bool BlockUnit::answer(std::uint32_t number) noexcept {
         }
         if (code == ErrorCode::none) {
             const auto* const bytes = reinterpret_cast<const std::byte*>(&done);
-            code = channel.send(kKind, job.tag, {bytes, sizeof done}, {}, number);
+            code = channel.send(kKind, job.tag, {bytes, sizeof done}, {}, number,
+                                Channel::After::puts);
         }
         if (code == ErrorCode::none) {
             job.state = Job::State::sending;  // the chunk is free when that has ended

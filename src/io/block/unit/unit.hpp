@@ -151,7 +151,7 @@ private:
     Chunks chunks_;
     std::unique_ptr<Device> device_;
     FairQueue queue_;
-    std::vector<Job> jobs_;
+    std::deque<Job> jobs_;  // which do not move: the device writes to their extents
     std::vector<std::uint32_t> free_jobs_;
     std::uint32_t held_back_ = kNone;       // popped, and waits for a chunk or for its memory
     std::deque<std::uint32_t> unanswered_;  // ended, and had no room for the answer
