@@ -1,6 +1,6 @@
 # The front door. Each target first sees to the Debian packages that it needs (scripts/dependencies, packages.txt).
 # Variables: JOBS (parallel jobs), PREFIX and DESTDIR (make install), ARGS (passed on by make test to ctest, by make bench
-# to the laboratory, by make bench-network to its script), QUICK=1 (make bench: few sizes), FUZZ_SECONDS, SOAK_SECONDS.
+# to the laboratory, by make bench-network and bench-block to their scripts), QUICK=1 (make bench: few sizes), FUZZ_SECONDS, SOAK_SECONDS.
 
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
@@ -18,7 +18,7 @@ CONFIGURE = cmake --preset $(1) --log-level=WARNING -DCAUSEWAY_WERROR=$(WERROR) 
 COMPILE = NINJA_STATUS='[%f/%t] ' cmake --build $(1) -j $(JOBS) --target $(2)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test soak check bench install deb docs uninstall format lint sanitize asan tsan fuzz neighbours bench-ipc bench-network clean help
+.PHONY: build demo test soak check bench install deb docs uninstall format lint sanitize asan tsan fuzz neighbours bench-ipc bench-network bench-block clean help
 
 build: ## build the library, the programs and the examples (the default)
 	@scripts/dependencies build
@@ -92,6 +92,12 @@ bench-network: ## measure networks next to veth, VDE2 and user-mode NAT (docs/be
 	@$(call CONFIGURE,release)
 	@$(call COMPILE,$(BUILD),programs)
 	@bench/network/bench_network.py --bin $(BUILD)/bin --output $(BUILD)/bench/network.json $(ARGS)
+
+bench-block: ## measure disks next to fio and nbdkit (docs/bench.md); ARGS='SECONDS ROUNDS'
+	@scripts/dependencies build bench-block
+	@$(call CONFIGURE,release)
+	@$(call COMPILE,$(BUILD),programs)
+	@bench/block/bench_block.py --bin $(BUILD)/bin --output $(BUILD)/bench/block.json $(ARGS)
 
 install: build ## install under PREFIX (default /usr/local), into DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' --strip
