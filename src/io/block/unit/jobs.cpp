@@ -18,7 +18,7 @@ using messaging::Message;
 constexpr std::uint32_t kReleased = UINT32_MAX;  // as a token
 // Begun before the fabric is looked at again, so that a newcomer waits for no more than these.
 constexpr int kMostAtOnce = 32;
-constexpr std::uint64_t kMostBytesAtOnce = 1U << 20;
+constexpr std::uint64_t kMostBytesAtOnce = 256U << 10;
 
 [[nodiscard]] bool is_request(std::uint16_t kind) noexcept {
     return kind >= static_cast<std::uint16_t>(wire::Kind::read) &&
