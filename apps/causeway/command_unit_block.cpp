@@ -174,6 +174,18 @@ private:
 
 using Servers = std::vector<std::unique_ptr<Server>>;
 
+// One that was killed a moment ago may still have it locked.
+Result<std::unique_ptr<Image>> open_image(io::block::ImageTerms terms) {
+    const std::uint64_t patience = std::exchange(terms.lock_wait_ns, 0);
+    auto image = Image::open(terms);
+    if (image.has_value() || image.error().code != ErrorCode::name_in_use)
+        return image;
+    fmt::print(stderr, "the image {} is locked; waiting up to {} seconds\n", terms.path,
+               patience / kSecondNs);
+    terms.lock_wait_ns = patience;
+    return Image::open(terms);
+}
+
 Result<Servers> open_images(const Options& options) {
     std::vector<DiskOptions> wanted;
     if (!options.first.file.empty())
@@ -199,7 +211,7 @@ Result<Servers> open_images(const Options& options) {
             terms.writing = io::block::Writing::never;
         if (disk.direct_io)
             terms.cache = io::block::Cache::none;
-        CW_TRY_ASSIGN(auto image, Image::open(terms));
+        CW_TRY_ASSIGN(auto image, open_image(terms));
         servers.push_back(std::make_unique<Server>(disk.name, std::move(image)));
     }
     return servers;
