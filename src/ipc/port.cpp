@@ -177,13 +177,14 @@ void Port::kick() noexcept {
     kicked_ = ::eventfd_write(kicks_.get(), 1) == 0;
 }
 
+// One that is set for an earlier moment stays: it wakes up once for nothing, where setting it anew
+// would cost a system call before every sleep.
 void Port::set_timer(std::uint64_t deadline_ns) noexcept {
-    if (deadline_ns == timer_ns_)
+    if (deadline_ns >= timer_ns_)
         return;
     timer_ns_ = deadline_ns;
     itimerspec when{};
-    if (deadline_ns != kForever)
-        when.it_value = client::timespec_of(std::max<std::uint64_t>(deadline_ns, 1));
+    when.it_value = client::timespec_of(std::max<std::uint64_t>(deadline_ns, 1));
     (void)::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
