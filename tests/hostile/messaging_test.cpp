@@ -215,6 +215,22 @@ TEST_P(MessagingHostile, DataBeforeTheHelloEndsTheConnection) {
     expect_ended(kNobody);
 }
 
+TEST_P(MessagingHostile, WhoSaysNothingIsLetGo) {
+    service.reset();
+    auto impatient = terms();
+    impatient.hello_ns = 100'000'000;
+    service = Service::open(partition, "thing0", impatient).value();
+    until([&] { return good->connections() == 2 && good->channel() != nullptr; });
+    unit.ended_count = 0;
+    ended_peers.clear();
+    raw = std::make_unique<RawMessenger>(adapter.socket(), "bad", executor_of(GetParam()));
+    raw->pair.connect("unit/thing0", 0).value();
+    until([&] { return unit.ended_count == 1 && raw->ended; });
+    EXPECT_EQ(unit.why, "the other end has said no Hello in time");
+    EXPECT_EQ(reason, ErrorCode::timed_out);
+    until([&] { return service->channels().size() == 1; });
+}
+
 TEST_P(MessagingHostile, ASecondHelloEndsTheConnection) {
     come_properly();
     raw->send(RawMessenger::bytes_of(raw->proper_hello(kService)));

@@ -35,6 +35,9 @@
 
 namespace causeway::io::messaging {
 
+// Within which whoever has connected, or accepted, has to say its Hello.
+inline constexpr std::uint64_t kHelloNs = 5'000'000'000;
+
 // What one end offers and wants. Sizes are in bytes, without the layer's Header.
 struct ChannelTerms {
     std::uint16_t service = 0;     // must be the peer's too
@@ -46,6 +49,7 @@ struct ChannelTerms {
     std::uint32_t sends = 64;      // transfers from this end that are under way, at most
     std::uint32_t place = 2048;    // of a message that is put together in place()
     abi::Executor executor = abi::Executor::any;
+    std::uint64_t hello_ns = kHelloNs;  // how long the peer's Hello is waited for
 };
 
 // A message that was taken. `data` lies behind the Header, in the channel's memory.
@@ -126,8 +130,9 @@ public:
     // nothing is left to be done.
     void settle() noexcept { give_back_if_due(); }
     // Ends it on this side, where nothing will come any more that does.
-    void abandon() noexcept {
-        (void)end(ErrorCode::adapter_gone, "the adapter has gone");
+    void abandon(ErrorCode reason = ErrorCode::adapter_gone,
+                 const char* why = "the adapter has gone") noexcept {
+        (void)end(reason, why);
         unsent_ = 0;
     }
     // Sends that have not ended in Event::sent.

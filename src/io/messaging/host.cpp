@@ -60,7 +60,7 @@ void Host::connect() noexcept {
         if (!tried.has_value())
             lose(tried.error().code, tried.error().text);
         else
-            hello_by_ns_ = platform::monotonic_ns() + kHelloNs;
+            hello_by_ns_ = platform::monotonic_ns() + terms_.channel.hello_ns;
     } catch (const std::bad_alloc&) {
         lose(ErrorCode::no_memory, {});
     }

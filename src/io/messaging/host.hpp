@@ -21,8 +21,6 @@ namespace causeway::io::messaging {
 
 inline constexpr std::uint64_t kFirstPauseNs = 20'000'000;
 inline constexpr std::uint64_t kLastPauseNs = 500'000'000;
-// Within which a unit that accepts has to say its Hello.
-inline constexpr std::uint64_t kHelloNs = 5'000'000'000;
 
 struct HostTerms {
     std::shared_ptr<client::Partition> partition{};  // null: one of its own, by the next three

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "platform/clock.hpp"
+
 namespace causeway::io::messaging {
 namespace {
 
@@ -86,9 +88,10 @@ void Service::admit() noexcept {
                                 channel->peer(), kMostOfOne);
             if (accepted.has_value())
                 accepted = channel->welcome();
-            if (accepted.has_value())
+            if (accepted.has_value()) {
+                silent_.push_back({channel.get(), platform::monotonic_ns() + terms_.hello_ns});
                 channels_.push_back(std::move(channel));
-            else
+            } else
                 trouble_ = accepted.error().text;  // it has gone again: the next one
         }
     } catch (const std::bad_alloc&) {
@@ -96,7 +99,21 @@ void Service::admit() noexcept {
     }
 }
 
+void Service::let_go_of_silent(Handler& handler) noexcept {
+    std::erase_if(silent_, [](const Silent& each) { return each.channel->is_open(); });
+    while (!silent_.empty() && platform::monotonic_ns() >= silent_.front().until_ns) {
+        Channel& channel = *silent_.front().channel;
+        silent_.erase(silent_.begin());
+        if (channel.ended())
+            continue;
+        channel.abandon(ErrorCode::timed_out, "the other end has said no Hello in time");
+        ++ended_;
+        handler.ended(channel);
+    }
+}
+
 void Service::sweep() noexcept {
+    std::erase_if(silent_, [](const Silent& each) { return each.channel->ended(); });
     const auto gone = [](const std::unique_ptr<Channel>& channel) {
         return channel->ended() && channel->unsent() == 0 && channel->holds() == 0;
     };
@@ -109,6 +126,8 @@ void Service::sweep() noexcept {
 bool Service::step(Handler& handler) noexcept {
     bool any = false;
     if (port_->handed_out()) {
+        if (!silent_.empty())
+            let_go_of_silent(handler);
         if (ended_ != 0)
             sweep();
         if (withdrawn_.empty() && port_->knocked()) {
@@ -136,6 +155,8 @@ void Service::settle(std::uint64_t until_ns) noexcept {
     const bool to_sweep = std::any_of(channels_.begin(), channels_.end(), [](const auto& channel) {
         return channel->ended() && channel->unsent() == 0 && channel->holds() == 0;
     });
+    if (!silent_.empty())
+        until_ns = std::min(until_ns, silent_.front().until_ns);
     const bool more = !port_->handed_out() || to_sweep;
     port_->settle(more ? ipc::inner::Port::Worth::something : ipc::inner::Port::Worth::nothing,
                   until_ns);

@@ -8,7 +8,8 @@
 //  1. A channel that has ended stays until nothing of it is held and all its sends have ended.
 //  2. One partition has at most kMostOfOne channels, also while it says nothing on them: what it
 //     connects beyond that is closed at once.
-//  3. An idle service makes no system call: its owner sleeps on fd() after settle().
+//  3. Who has connected and says no Hello within ChannelTerms::hello_ns is let go.
+//  4. An idle service makes no system call: its owner sleeps on fd() after settle().
 #pragma once
 
 #include <cstdint>
@@ -58,13 +59,19 @@ private:
     void admit() noexcept;
     [[nodiscard]] bool has_most(const Channel& newcomer) const;
     void sweep() noexcept;
+    void let_go_of_silent(Handler& handler) noexcept;
 
+    struct Silent {
+        Channel* channel;
+        std::uint64_t until_ns;
+    };
     std::unique_ptr<ipc::inner::Port> port_;
     client::Listener listener_;
     ChannelTerms terms_;
     std::vector<std::unique_ptr<Channel>> channels_;
     std::unique_ptr<Channel> spare_;  // the next one's
     std::uint32_t ended_ = 0;         // of channels_
+    std::vector<Silent> silent_;      // those that have not said their Hello, the oldest first
     std::string trouble_;
     std::string withdrawn_;
 };
