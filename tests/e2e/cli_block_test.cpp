@@ -95,6 +95,18 @@ TEST_F(CliBlock, ServesSeveralDisksAndTellsWhatTheyDid) {
     EXPECT_EQ(disks[1].at("hosts").at(0).at("refused"), 1);
 }
 
+TEST_F(CliBlock, TheExampleRuns) {
+    CommandOptions options;
+    options.environment["CAUSEWAY_SOCKET"] = adapter_.socket();
+    const Finished without = run_command({program("example_disk")}, options);
+    EXPECT_EQ(without.status, 1);
+    EXPECT_THAT(without.err, HasSubstr("storage"));
+    auto serving = unit({"--file", first_.path()});
+    const Finished result = run_command({program("example_disk")}, options);
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("16 of 16 pieces are as they were written"));
+}
+
 TEST_F(CliBlock, ALimitHolds) {
     auto serving = unit({"--file", first_.path(), "--host", "perf=write,iops=200"});
     const Finished measured = perf("disk0", {"--depth", "4"});
