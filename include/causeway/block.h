@@ -139,8 +139,8 @@ CW_API CW_CHECK int cw_disk_submit(cw_disk* disk, const cw_disk_request* request
 /* Takes up to `most` results, waiting at most `timeout_ns` for the first; returns their number (0:
  * the time is over), or -cw_error: WRONG_STATE (nothing is outstanding). */
 CW_API CW_CHECK int cw_disk_poll(cw_disk* disk, cw_disk_result* out, int most, uint64_t timeout_ns);
-/* For an epoll loop: readable when cw_disk_poll is worth calling, once that has returned 0. Owned
- * by the disk. Negative: -cw_error. */
+/* For an epoll loop: readable when cw_disk_poll is worth calling, once that has returned 0 for a
+ * `timeout_ns` of 0 and the disk was not polled since. Owned by the disk. Negative: -cw_error. */
 CW_API int cw_disk_fd(cw_disk* disk);
 /* Submits the request and waits for its end: results of others are kept for cw_disk_poll. Returns
  * CW_OK also where it ended in an error: that is in `out`. */

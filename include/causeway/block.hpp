@@ -146,7 +146,8 @@ public:
             outcomes.push_back({one.user, one.error, one.extents});
         return outcomes;
     }
-    // Readable when poll() is worth calling, once that was empty. Owned by the disk.
+    // Readable when poll() is worth calling, once that was empty for a time-out of 0. Owned by the
+    // disk.
     [[nodiscard]] Result<int> fd() {
         const int file = cw_disk_fd(handle_.get());
         if (file < 0)
