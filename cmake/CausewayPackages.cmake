@@ -1,7 +1,8 @@
-# `make deb`: four Debian packages by CPack, into build/packages.
+# `make deb`: five Debian packages by CPack, into build/packages.
 #
 #   libcauseway1     the library              libcauseway-dev  headers, CMake package, pkg-config
 #   causewayd        daemon, systemd units    causeway-tools   the command causeway
+#   causeway-nbdkit  the plugin of nbdkit, where that was made
 #
 # They are made from the same build as `make install`, but where Debian wants things: so each file has a second install
 # rule here, of a component that a plain `cmake --install` leaves out.
@@ -113,12 +114,26 @@ deb_package(deb_tools causeway-tools SECTION net
     RECOMMENDS "causewayd" SUGGESTS "bubblewrap")
 deb_install(deb_tools TARGETS causeway_cli RUNTIME DESTINATION bin)
 
-# causewayd.8 and what describes its file belong to the daemon, all others to the tools.
+# What nbdkit loads.
+if(TARGET causeway_nbdkit)
+    list(APPEND CPACK_COMPONENTS_ALL deb_nbdkit)
+    deb_package(deb_nbdkit causeway-nbdkit SECTION net
+        SUMMARY "memory-speed transfers between partitions, plugin of nbdkit"
+        TEXT "${about}\n\nThis lets nbdkit serve the disks of a fabric to every program that speaks NBD."
+        DEPENDS "libcauseway1 (= ${PROJECT_VERSION}-1), nbdkit" SUGGESTS "causeway-tools")
+    deb_install(deb_nbdkit TARGETS causeway_nbdkit LIBRARY DESTINATION ${deb_library_folder}/nbdkit/plugins)
+    # The library that it needs is in no package that is installed here.
+    set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
+endif()
+
+# causewayd.8 and what describes its file belong to the daemon, nbdkit's to its plugin, all others to the tools.
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.[1-8])
 foreach(page IN LISTS pages)
     string(REGEX MATCH "[0-9]$" section ${page})
     set(component deb_tools)
-    if(NOT section EQUAL 1)
+    if(page MATCHES "/nbdkit-")
+        set(component deb_nbdkit)
+    elseif(NOT section EQUAL 1)
         set(component deb_daemon)
     endif()
     deb_compressed(${component} FOLDER share/man/man${section} FILES ${page})

@@ -13,6 +13,7 @@ for tool in dpkg-shlibdeps cpack; do
 done
 not_done() { printf 'NOT DONE: %s\n' "$*"; }
 names=(libcauseway1 libcauseway-dev causewayd causeway-tools)
+[ ! -e "$CAUSEWAY_LIB/nbdkit-causeway-plugin.so" ] || names+=(causeway-nbdkit)
 packages=$TEST_TMP/packages
 root=$TEST_TMP/root
 
@@ -28,6 +29,13 @@ for name in "${names[@]}"; do
     done
 done
 [ "$(find "$packages" -name '*.deb' | wc -l)" = ${#names[@]} ] || fail "other packages: $(ls "$packages")"
+if [[ " ${names[*]} " == *" causeway-nbdkit "* ]]; then
+    plugin=$(find "$TEST_TMP/unpacked" -path '*/nbdkit/plugins/nbdkit-causeway-plugin.so')
+    [ -n "$plugin" ] || fail "causeway-nbdkit holds no plugin where nbdkit looks for it"
+    if command -v nbdkit >/dev/null; then
+        expect_contains "$(LD_LIBRARY_PATH=$CAUSEWAY_LIB nbdkit --dump-plugin "$plugin")" causeway_version=
+    fi
+fi
 # Read from what the daemon is linked with.
 expect_contains "$(dpkg-deb -f "$packages"/causewayd_*.deb Depends)" libc6
 version=$(dpkg-deb -f "$packages"/libcauseway1_*.deb Version)
