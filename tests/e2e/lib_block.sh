@@ -16,6 +16,7 @@ adapter= # process IDs
 unit=
 others=()
 declare -A nbdkit_pid=() # by name
+mounted=                 # a file system that goes with the test
 executor=any
 
 need() {
@@ -41,6 +42,7 @@ kill_hard() {
 }
 at_exit() { # finish() of support/lib.sh calls it, and has the status
     end "${others[@]}" "${nbdkit_pid[@]}" ${unit:+"$unit"} ${adapter:+"$adapter"}
+    [ -z "$mounted" ] || umount "$mounted"
     if [ "${status:-0}" != 0 ] && [ "${status:-0}" != 77 ]; then tail -n 20 "$TEST_TMP"/*.log >&2 || true; fi
 }
 
