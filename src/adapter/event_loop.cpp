@@ -56,7 +56,8 @@ Result<void> EventLoop::run_once(int timeout_ms) {
     }
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
-        const auto found = entries_.find(event.data.u64);
+        const Watch watch = event.data.u64;  // a copy: the kernel's structure is packed
+        const auto found = entries_.find(watch);
         if (found == entries_.end())
             continue;
         const std::shared_ptr<Entry> entry = found->second;  // outlives its own removal
