@@ -29,21 +29,16 @@
 #include <utility>
 
 #include "base/result.hpp"
+#include "base/sanitizers.hpp"
 
 // How the handler jumps back. The compiler's own jump saves three words instead of all registers;
 // the library's is the one that AddressSanitizer knows and that every architecture has;
 // ThreadSanitizer blocks all signals while a handler runs, so there (and only there) the mask is
 // saved and restored.
-#if defined(__SANITIZE_THREAD__)
+#if CW_THREAD_SANITIZER
 #define CW_JUMP_RESTORES_MASK 1
-#elif defined(__SANITIZE_ADDRESS__)
+#elif CW_ADDRESS_SANITIZER || CW_MEMORY_SANITIZER
 #define CW_JUMP_BY_LIBRARY 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CW_JUMP_RESTORES_MASK 1
-#elif __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define CW_JUMP_BY_LIBRARY 1
-#endif
 #endif
 
 #if defined(CW_JUMP_RESTORES_MASK)

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/sanitizers.hpp"
 #include "platform/fault_guard.hpp"
 
 namespace causeway::platform {
@@ -33,7 +34,7 @@ constexpr int kFixedVacant = 0x100000;
 // between.
 void* map_without_access(void* address, std::size_t size) noexcept {
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-#if defined(__SANITIZE_THREAD__)
+#if CW_THREAD_SANITIZER
     // ThreadSanitizer takes mmap() for a write to the memory, and a copy that runs meanwhile for a
     // data race. That copy is what revoking is for: it faults.
     return reinterpret_cast<void*>(::syscall(SYS_mmap, address, size, PROT_NONE, kFlags, -1, 0));

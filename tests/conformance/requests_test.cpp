@@ -214,7 +214,7 @@ TEST_P(Requests, OfAClientThatWentAreAnsweredToNobody) {
     from.start("question", 1, kWatchdog).value();
     auto held = server.next(kWatchdog).value();
     from = ipc::RequestClient(nullptr);
-    until([&] {
+    until([&server = server] {
         EXPECT_FALSE(server.next(kNow).has_value());
         return server.clients() == 0;
     });
@@ -241,7 +241,7 @@ TEST_P(Requests, ShowReadinessAtOneDescriptor) {
     from.start("unanswered", 2, 30ms).value();
     EXPECT_EQ(from.finish(kNow).error().code, ErrorCode::again);
     EXPECT_TRUE(readable(answered, kSoon));
-    until([&] {
+    until([&from = from] {
         auto outcome = from.finish(kNow);
         return outcome && outcome->error() == ErrorCode::timed_out;
     });

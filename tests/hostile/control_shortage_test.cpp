@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/sanitizers.hpp"
 #include "support/direct_sessions.hpp"
 #include "support/in_child.hpp"
 #include "support/in_process_adapter.hpp"
@@ -208,7 +209,7 @@ double cpu_seconds(std::thread& thread) {
 // The kernel says that there are none, although by the adapter's own count there should be: others
 // of its user, or of the whole system, have them.
 TEST(ControlShortage, WithoutDescriptorsTheAdapterDoesNotSpin) {
-#if defined(__SANITIZE_ADDRESS__)
+#if CW_ADDRESS_SANITIZER
     GTEST_SKIP() << "UndefinedBehaviorSanitizer looks at objects through pipes, which need some";
 #endif
     test::in_child([] {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sanitizers.hpp"
 #include "platform/limits.hpp"
 #include "support/live_adapter.hpp"
 #include "support/raw_client.hpp"
@@ -81,7 +82,7 @@ void expect_within(RawSession& observer, const abi::AdapterRow& before) {
 class OwnMemory : public testing::Test {
 protected:
     void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__)
+#if CW_ADDRESS_SANITIZER
         GTEST_SKIP() << "AddressSanitizer takes memory of its own";
 #endif
     }

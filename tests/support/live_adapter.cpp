@@ -8,9 +8,6 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/lsan_interface.h>
-#endif
 
 #include <cstdio>
 #include <cstdlib>
@@ -19,8 +16,13 @@
 #include <stdexcept>
 
 #include "adapter/server.hpp"
+#include "base/sanitizers.hpp"
 #include "platform/clock.hpp"
 #include "platform/socket.hpp"
+
+#if CW_ADDRESS_SANITIZER
+#include <sanitizer/lsan_interface.h>
+#endif
 
 namespace causeway::test {
 namespace {
@@ -29,7 +31,7 @@ constexpr int kPatienceMs = 30'000;
 
 // What AddressSanitizer looks for at the end of a program, which `_exit` passes over.
 [[nodiscard]] bool leaks() {
-#if defined(__SANITIZE_ADDRESS__)
+#if CW_ADDRESS_SANITIZER
     return __lsan_do_recoverable_leak_check() != 0;
 #else
     return false;

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/sanitizers.hpp"
+
 namespace causeway::test {
 
 [[nodiscard]] inline std::size_t open_files() {
@@ -36,7 +38,7 @@ namespace detail {
 // All mappings, also reservations of addresses; only the shared ones under a sanitizer, whose
 // allocator makes mappings of its own whenever a size of block is asked for the first time.
 [[nodiscard]] inline std::size_t countable_mappings() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if CW_ADDRESS_SANITIZER || CW_THREAD_SANITIZER
     return shared_mappings();
 #else
     return detail::mappings_with("");

@@ -19,11 +19,11 @@ T must(Result<T> result) {
 }  // namespace
 
 std::uint32_t RawPair::take_all() {
-    std::uint32_t sends = 0;
+    std::uint32_t taken = 0;
     abi::Completion ignored;
     while (send_completions.peek(ignored)) {
         send_completions.advance();
-        ++sends;
+        ++taken;
     }
     while (receive_completions.peek(ignored))
         receive_completions.advance();
@@ -31,7 +31,7 @@ std::uint32_t RawPair::take_all() {
                                               std::memory_order_release);
     view.layout().receive_completions_read.store(receive_completions.consumed(),
                                                  std::memory_order_release);
-    return sends;
+    return taken;
 }
 
 std::optional<abi::Completion> RawPair::take_send() {

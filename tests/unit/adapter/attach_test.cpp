@@ -102,7 +102,7 @@ TEST(Attach, ObserversHaveNoNameAndTakeNone) {
         const auto before = RawSession::observer(adapter.socket(entrance));
         EXPECT_STREQ(before.attached.name, "");
         const RawSession partition(adapter.socket(entrance), entrance.empty() ? "x" : entrance);
-        EXPECT_NO_THROW(RawSession::observer(adapter.socket(entrance))) << "while it lives";
+        EXPECT_NO_THROW((void)RawSession::observer(adapter.socket(entrance))) << "while it lives";
         auto named = test::observer_request();
         store_text(named.name, partition.attached.name).value();
         EXPECT_EQ(attach_error(adapter.socket(entrance), named), ErrorCode::invalid_argument);
@@ -141,7 +141,7 @@ TEST(Attach, ObserversAreFewPerEntrance) {
         few.push_back(RawSession::observer(adapter.socket("a")));
     EXPECT_EQ(attach_error(adapter.socket("a"), test::observer_request()),
               ErrorCode::limit_reached);
-    EXPECT_NO_THROW(RawSession::observer(adapter.socket("b"))) << "another entrance";
+    EXPECT_NO_THROW((void)RawSession::observer(adapter.socket("b"))) << "another entrance";
     EXPECT_NO_THROW(RawSession(adapter.socket("a"), "a")) << "a partition";
     // Without a pause in between, as often as one likes.
     for (int i = 0; i < 50; ++i) {

@@ -44,8 +44,7 @@ struct Pair {
 
 class Connections : public testing::TestWithParam<std::uint32_t> {
 protected:
-    InProcessAdapter adapter{
-        [this](ServerOptions& options) { options.fabric.movers = GetParam(); }};
+    InProcessAdapter adapter{[](ServerOptions& options) { options.fabric.movers = GetParam(); }};
     std::unique_ptr<RawSession> orders = std::make_unique<RawSession>(adapter.socket(), "orders");
     std::unique_ptr<RawSession> billing = std::make_unique<RawSession>(adapter.socket("a"), "a");
     std::uint32_t orders_queue = orders->open_completions();

@@ -20,11 +20,11 @@ constexpr std::uint64_t kMiB = 1 << 20;
 
 class Regions : public testing::Test {
 protected:
-    abi::RegisterReply add(RawSession& session, std::uint64_t size, int fd) {
-        return session.client.call(register_request(size), fd).value().as<abi::RegisterReply>();
+    abi::RegisterReply add(RawSession& owner, std::uint64_t size, int fd) {
+        return owner.client.call(register_request(size), fd).value().as<abi::RegisterReply>();
     }
-    ErrorCode error_of(RawSession& session, const abi::RegisterRequest& request, int fd) {
-        const auto reply = session.client.call(request, fd);
+    ErrorCode error_of(RawSession& owner, const abi::RegisterRequest& request, int fd) {
+        const auto reply = owner.client.call(request, fd);
         return reply ? reply->code() : ErrorCode::adapter_gone;
     }
 

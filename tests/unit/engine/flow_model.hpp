@@ -56,9 +56,9 @@ struct ModelPartition {
             }
             return false;
         }
-        void write_record(const std::vector<std::byte>& data, std::uint32_t writer) {
+        void write_record(const std::vector<std::byte>& data, std::uint32_t from) {
             const std::uint64_t header = abi::record_header(static_cast<std::uint32_t>(data.size()),
-                                                            writer, abi::RecordState::committed);
+                                                            from, abi::RecordState::committed);
             std::memcpy(bytes.data() + append_offset, &header, sizeof header);
             std::copy(data.begin(), data.end(),
                       bytes.begin() + static_cast<std::ptrdiff_t>(append_offset + sizeof header));

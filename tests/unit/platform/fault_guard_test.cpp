@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/sanitizers.hpp"
 #include "platform/mapping.hpp"
 #include "platform/memfd.hpp"
 #include "support/temp_directory.hpp"
@@ -220,7 +221,7 @@ TEST_F(FaultGuard, WorksOnAnAlternateSignalStack) {
 // What follows changes the handlers of the process for good: in children only. Sanitizers install
 // their own handlers and change what the masks hold.
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !CW_ADDRESS_SANITIZER && !CW_THREAD_SANITIZER
 
 std::uintptr_t expected_address = 0;
 

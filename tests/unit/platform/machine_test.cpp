@@ -34,7 +34,8 @@ TEST(UniqueFd, ClosesWhatItOwnsOnce) {
         UniqueFd second = std::move(first);
         EXPECT_FALSE(first.valid());  // NOLINT(bugprone-use-after-move): that is the question
         EXPECT_EQ(second.get(), raw);
-        second = std::move(second);  // NOLINT: onto itself
+        UniqueFd& itself = second;
+        second = std::move(itself);
         EXPECT_FALSE(closed(raw));
         second.reset(raw);
         EXPECT_FALSE(closed(raw)) << "the same one";
