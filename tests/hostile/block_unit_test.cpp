@@ -77,7 +77,8 @@ protected:
             messaging::Channel* const channel = villain->channel();
             if (channel == nullptr)
                 return false;
-            std::memcpy(channel->place(), bytes.data(), bytes.size());
+            if (!bytes.empty())
+                std::memcpy(channel->place(), bytes.data(), bytes.size());
             return channel->send_place(kind, tag, static_cast<std::uint32_t>(bytes.size())) ==
                    ErrorCode::none;
         });
