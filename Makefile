@@ -56,13 +56,13 @@ asan: LABELS := unit|conformance|hostile|crash|faults|fuzz
 tsan: LABELS := unit
 
 asan tsan:
-	@scripts/dependencies build demo test
+	@scripts/dependencies build demo test clang
 	@$(call CONFIGURE,$@,-DCAUSEWAY_TESTS=ON '-DCAUSEWAY_TEST_FILTER=$(FILTER)')
 	@$(call COMPILE,build-$@,tests)
 	@scripts/run_tests build-$@ -j $(JOBS) -L '^($(LABELS))$$' $(ARGS)
 
 fuzz: ## fuzz every target with libFuzzer for FUZZ_SECONDS each
-	@scripts/dependencies build fuzz
+	@scripts/dependencies build clang
 	@$(call CONFIGURE,fuzz)
 	@$(call COMPILE,build-fuzz,fuzzers)
 	@scripts/run_fuzzers build-fuzz $(FUZZ_SECONDS)

@@ -5,6 +5,7 @@ add_compile_options(
     -Wall -Wextra -Wpedantic -Wconversion -Wcast-qual -Wformat=2 -Wundef
     $<$<C_COMPILER_ID:GNU>:-Wshadow=local>
     $<$<C_COMPILER_ID:Clang>:-Wshadow>
+    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-sign-conversion>  # GCC's -Wconversion leaves it out of C++, too
     $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
     $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wduplicated-cond>
