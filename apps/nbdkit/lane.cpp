@@ -18,7 +18,9 @@ using Clock = std::chrono::steady_clock;
 // How long a leader looks for results before it sleeps, which costs it and the unit some 10 us.
 constexpr auto kSpin = std::chrono::microseconds(25);
 
-constexpr int kLooks = 32;         // of these, before it lets others have the core
+constexpr int kLooks = 32;  // of these, before it lets others have the core
+// Bytes under way, from which on a request waits: more would not stay in the caches on their way.
+constexpr std::uint64_t kMuchMoving = 2U << 20;
 constexpr int kLookAgainMs = 200;  // a sleeper: whether it has waited too long, or for nobody
 
 constexpr std::uint64_t kWithoutBell = 1;  // ns, as the time-out of a poll: does not wait
@@ -71,13 +73,19 @@ Lane::Lane(block::Disk disk, StillWanted still_wanted)
       bell_(cw_disk_fd(disk_.raw())),
       depth_(disk_.info().depth) {}
 
-Ended Lane::submit(Lock& lock, const cw_disk_request& request) {
-    room_.wait(lock, [&] { return broken_ || outstanding_ < depth_; });
+Ended Lane::submit(Lock& lock, const cw_disk_request& request, Waiter& self) {
+    const bool moves =
+        request.operation == CW_DISK_OP_READ || request.operation == CW_DISK_OP_WRITE;
+    self.bytes = moves ? request.length : 0;
+    room_.wait(lock, [&] {
+        return broken_ || (outstanding_ < depth_ && (!moves || moving_ < kMuchMoving));
+    });
     if (broken_)
         return {ESHUTDOWN, 0};
     if (const int code = cw_disk_submit(disk_.raw(), &request); code != CW_OK)
         return {errno_of(code), 0};
     ++outstanding_;
+    moving_ += self.bytes;
     return {};
 }
 
@@ -86,7 +94,7 @@ Ended Lane::call(cw_disk_request request) {
     Wakings wakings;
     request.user = reinterpret_cast<std::uint64_t>(&self);
     Lock lock(mutex_);
-    if (const Ended refused = submit(lock, request); refused.error != 0)
+    if (const Ended refused = submit(lock, request, self); refused.error != 0)
         return refused;
     if (led_) {
         self.next = std::exchange(followers_, &self);
@@ -167,7 +175,8 @@ void Lane::finish(Waiter& waiter, const Ended& ended, const Waiter& self, Waking
     if (ended.error == ESHUTDOWN)
         broken_ = true;
     --outstanding_;
-    room_.notify_one();
+    moving_ -= waiter.bytes;
+    room_.notify_all();
     waiter.ended = ended;
     if (&waiter != &self)
         wakings.add(waiter);

@@ -44,6 +44,7 @@ private:
         // that sees one without it sees that, too. After kDone a waiter may be gone any moment.
         std::atomic<std::uint32_t> state{0};
         Ended ended{};
+        std::uint64_t bytes = 0;  // that it moves
         Waiter* next = nullptr;
         void sleep() noexcept;
         [[nodiscard]] bool done() const noexcept {
@@ -59,7 +60,7 @@ private:
     };
     using Lock = std::unique_lock<std::mutex>;
 
-    [[nodiscard]] Ended submit(Lock& lock, const cw_disk_request& request);
+    [[nodiscard]] Ended submit(Lock& lock, const cw_disk_request& request, Waiter& self);
     void lead(Lock& lock, Waiter& self);
     [[nodiscard]] bool take(const Waiter& self, std::uint64_t timeout_ns, Wakings& wakings);
     void finish(Waiter& waiter, const Ended& ended, const Waiter& self, Wakings& wakings);
@@ -72,6 +73,7 @@ private:
     std::condition_variable room_;  // for one request more
     std::uint32_t depth_;
     std::uint32_t outstanding_ = 0;
+    std::uint64_t moving_ = 0;  // bytes of these
     bool led_ = false;
     bool asleep_ = false;          // the leader, or it is about to be
     bool broken_ = false;          // nothing comes of this disk any more
