@@ -161,7 +161,7 @@ def contestants_of(bench, image, plugin):
             Native("causeway adapter", bench, image, "adapter")]
     served = [("nbdkit file", ["file", image.path] + (["cache=none"] if image.direct else []))]
     if plugin:
-        served.append(("nbdkit causeway", [plugin, f"unit=storage/{image.name}", "attach=nbd",
+        served.append(("nbdkit causeway", [plugin, f"unit=storage/{image.name}", f"attach=nbd-{image.name}",
                                            f"socket={bench.socket}"]))
     for name, words in served:
         socket = os.path.join(bench.folder, f"{name.split()[1]}-{image.name}.sock")
