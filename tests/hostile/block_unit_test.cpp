@@ -50,14 +50,15 @@ protected:
         good_partition->close();
         served.stop();
     }
-    void come() {
+    // `few`: with room for one answer.
+    void come(bool few = false) {
         messaging::HostTerms terms;
         terms.partition = partition;
         terms.target = ServedDisk::kTarget;
         terms.channel.service = wire::kService;
-        terms.channel.messages = 512;
+        terms.channel.messages = few ? 1 : 512;
         terms.channel.message = 2048;
-        terms.channel.sends = 64;
+        terms.channel.sends = few ? 128 : 64;
         terms.channel.place = 250'000;
         terms.channel.executor = executor_of(GetParam());
         villain = std::make_unique<messaging::Host>(terms);
@@ -246,6 +247,25 @@ TEST_P(BlockHostile, MemoryThatIsNotThereEndsThatConnectionAtMost) {
     Request in_place = request(shut.remote(0), 4096);
     in_place.flags = wire::request_flag::kInPlace;
     EXPECT_EQ(ask(Kind::write, in_place), static_cast<std::uint32_t>(EFAULT));
+    expect_good_goes_on();
+}
+
+// It asks for more than there is memory for at once, and takes no answers.
+TEST_P(BlockHostile, WhoTakesNoAnswersHoldsUpNobody) {
+    villain.reset();
+    come(true);
+    open_disk();
+    for (const std::uint32_t length : {200'000u, 4096u}) {
+        for (int i = 0; i < 60; ++i) {
+            Bytes bytes = bytes_of(into_memory(500'000, length));
+            messaging::Channel& channel = *villain->channel();
+            std::memcpy(channel.place(), bytes.data(), bytes.size());
+            ASSERT_EQ(channel.send_place(static_cast<std::uint16_t>(Kind::read), 0,
+                                         static_cast<std::uint32_t>(bytes.size())),
+                      ErrorCode::none);
+        }
+    }
+    expect_good_goes_on();
     expect_good_goes_on();
 }
 

@@ -13,7 +13,6 @@ namespace causeway::io::block {
 namespace {
 
 namespace wire = abi::block;
-using ipc::inner::kForever;
 using ull = unsigned long long;
 
 constexpr std::uint64_t kSpinNs = 200'000;  // before a sleep

@@ -98,16 +98,12 @@ void Disk::opened(Channel& channel) noexcept {
 void Disk::ended(Channel&) noexcept {
     ready_ = false;
     under_way_ = 0;
-    const std::size_t before = again_.size();
+    again_.clear();
     for (std::uint32_t i = 0; i < kMostPieces; ++i) {
-        Piece& piece = pieces_[i];
-        if (piece.request == kNone ||
-            std::find(again_.begin(), again_.begin() + static_cast<std::ptrdiff_t>(before), i) !=
-                again_.begin() + static_cast<std::ptrdiff_t>(before)) {
+        if (pieces_[i].request == kNone)
             continue;
-        }
-        ++piece.turn;
-        again_.push_back(i);  // within what was reserved: each piece is in it once
+        ++pieces_[i].turn;
+        again_.push_back(i);  // within what was reserved
     }
     std::sort(again_.begin(), again_.end(), [this](std::uint32_t a, std::uint32_t b) {
         return pieces_[a].order > pieces_[b].order;
@@ -127,8 +123,9 @@ void Disk::take_opened(Channel& channel, const Message& message) noexcept {
     const std::uint32_t most = channel.largest() > kRequest ? channel.largest() - kRequest : 0;
     said.most_moved = std::min(said.most_moved, most);
     const bool sound = said.size != 0 && std::has_single_bit(said.block) &&
-                       said.block <= (1U << 20) && said.size % said.block == 0 && said.depth != 0 &&
-                       said.most_moved >= said.block && said.most_deallocate >= said.block;
+                       said.block <= Chunks::kLarge && said.size % said.block == 0 &&
+                       said.depth != 0 && said.most_moved >= said.block &&
+                       said.most_deallocate >= said.block;
     if (!sound) {
         broken_ = "what the unit says of its disk makes no sense";
         broken_code_ = ErrorCode::protocol;
@@ -149,7 +146,7 @@ void Disk::take_refused(const Message& message) noexcept {
         return;
     std::memcpy(&refused, message.data, sizeof refused);
     // Whoever takes what it gets asks once more, for reading.
-    if (terms_.access == CW_DISK_MOST && !reads_only_ &&
+    if (terms_.access == CW_DISK_MOST && !reads_only_ && opened_.size == 0 &&
         (refused.error == EROFS || refused.error == EACCES || refused.error == EBUSY)) {
         reads_only_ = true;
         broken_ = "only reading is allowed; asking for that";
@@ -349,11 +346,15 @@ bool Disk::send_fresh() noexcept {
         }
     }
     piece.order = ++sent_pieces_;
-    if (send_piece(request, number) != Sent::yes) {
-        if (piece.chunk != Chunks::kNone)
-            bounce_.give(std::exchange(piece.chunk, Chunks::kNone));
-        return false;
+    const Sent sent = send_piece(request, number);
+    if (sent != Sent::yes && piece.chunk != Chunks::kNone)
+        bounce_.give(std::exchange(piece.chunk, Chunks::kNone));
+    if (sent == Sent::failed) {
+        request.error = EIO;
+        end_if_done(of);
     }
+    if (sent != Sent::yes)
+        return sent == Sent::failed;  // the next request may go
     free_pieces_.pop_back();
     piece.request = of;
     ++request.pieces;
@@ -376,6 +377,9 @@ Disk::Sent Disk::send_piece(Request& request, std::uint32_t number) noexcept {
     wanted.flags = flags_of(asked.flags);
     cw_slice data{};
     piece.in_place = in_place_;
+    // A unit that has come back may have other blocks.
+    if (wanted.offset % opened_.block != 0 || piece.length % opened_.block != 0)
+        return Sent::failed;
     if (writes || asked.operation == CW_DISK_OP_READ) {
         if (piece.length > (in_place_ ? opened_.most_in_place : opened_.most_moved))
             return Sent::failed;

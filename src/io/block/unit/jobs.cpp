@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "io/block/unit/unit.hpp"
@@ -65,9 +66,7 @@ std::uint32_t BlockUnit::take_job() noexcept {
 
 void BlockUnit::free_job(std::uint32_t number) noexcept {
     Job& job = jobs_[number];
-    if (job.chunk != Chunks::kNone)
-        chunks_.give(job.chunk);
-    job.chunk = Chunks::kNone;
+    give_chunk(job);
     job.reached = {};
     job.guest = nullptr;
     job.state = Job::State::free;
@@ -128,37 +127,48 @@ int BlockUnit::check(const Guest& guest, Job& job, std::uint32_t length) const n
         return EINVAL;
     if (job.bytes > image_.size() || request.offset > image_.size() - job.bytes)
         return changes(job.kind) ? ENOSPC : EINVAL;
-    const bool in_place = (request.flags & flag::kInPlace) != 0;
-    if (job.kind == wire::Kind::write && !in_place)
-        return length == request.length ? 0 : EINVAL;
     if (moves && request.length > kMostInPlace)
         return EOVERFLOW;
-    return 0;
+    const bool comes_along = job.kind == wire::Kind::write && (request.flags & flag::kInPlace) == 0;
+    return comes_along && length != request.length ? EINVAL : 0;
 }
 
-// Begins what is queued, as far as there is room; false: nothing.
+// Begins what is queued, as far as there is room; false: nothing. What there is no room for waits
+// by itself: it is one host's business.
 bool BlockUnit::dispatch() noexcept {
     std::uint64_t bytes = 0;
     int begun = 0;
-    while (begun < kMostAtOnce && bytes < kMostBytesAtOnce &&
-           device_->under_way() < Device::kDepth) {
-        std::uint32_t number = held_back_;
-        if (number == kNone) {
-            const auto next = queue_.pop(now_ns_);
-            if (!next)
-                break;
+    std::size_t postponed = std::min<std::size_t>(postponed_.size(), kMostAtOnce);
+    for (int i = 0; i < 2 * kMostAtOnce && begun < kMostAtOnce && bytes < kMostBytesAtOnce &&
+                    device_->under_way() < Device::kDepth;
+         ++i) {
+        std::uint32_t number = kNone;
+        if (postponed != 0) {
+            --postponed;
+            number = postponed_.front();
+            postponed_.pop_front();
+        } else if (const auto next = queue_.pop(now_ns_)) {
             number = *next;
+        } else {
+            break;
         }
-        held_back_ = kNone;
         const std::uint64_t size = jobs_[number].bytes;
         if (begin(number) == Begun::no_room) {
-            held_back_ = number;
-            break;
+            postpone(number);
+            continue;
         }
         bytes += size;
         ++begun;
     }
     return begun != 0;
+}
+
+void BlockUnit::postpone(std::uint32_t number) noexcept {
+    try {
+        postponed_.push_back(number);
+    } catch (const std::bad_alloc&) {
+        finish(number, ENOMEM);
+    }
 }
 
 BlockUnit::Begun BlockUnit::begin(std::uint32_t number) noexcept {
@@ -203,18 +213,41 @@ BlockUnit::Begun BlockUnit::find_memory(Job& job, Order& order) noexcept {
         from != nullptr && reinterpret_cast<std::uintptr_t>(from) % image_.alignment() == 0;
     if (usable)
         return Begun::yes;
-    if (job.bytes > Chunks::kLarge) {
-        // In place: not aligned as the device wants it. The host asks again, in other pieces.
-        job.error = from != nullptr ? EFAULT : EOVERFLOW;
+    // Not aligned as the device wants it. A host's memory is touched by the kernel and by the
+    // engine only, which survive that it faults: a read is put there, a write has to come along.
+    if (!reads && job.reached.at != nullptr) {
+        job.error = EFAULT;
         return Begun::yes;
     }
-    job.chunk = chunks_.take(static_cast<std::uint32_t>(job.bytes));
-    if (job.chunk == Chunks::kNone)
+    job.reached = {};
+    if (!take_chunk(job))
         return Begun::no_room;
     order.data = chunks_.at(job.chunk);
     if (!reads)
         std::memcpy(order.data, from, job.bytes);
     return Begun::yes;
+}
+
+// A host has a share of the chunks at most: it may hold on to them by not taking its answers.
+bool BlockUnit::take_chunk(Job& job) noexcept {
+    const bool small = job.bytes <= Chunks::kSmall;
+    std::uint32_t& held = small ? job.guest->host->small_chunks : job.guest->host->large_chunks;
+    if (held >= (small ? Chunks::kSmallCount : Chunks::kLargeCount) / kChunkShares)
+        return false;
+    job.chunk = chunks_.take(static_cast<std::uint32_t>(job.bytes));
+    if (job.chunk == Chunks::kNone)
+        return false;
+    job.chunk_of = job.guest->host;
+    ++held;
+    return true;
+}
+
+void BlockUnit::give_chunk(Job& job) noexcept {
+    if (job.chunk == Chunks::kNone)
+        return;
+    const bool small = job.bytes <= Chunks::kSmall;
+    --(small ? job.chunk_of->small_chunks : job.chunk_of->large_chunks);
+    chunks_.give(std::exchange(job.chunk, Chunks::kNone));
 }
 
 void BlockUnit::count(Job& job) noexcept {
@@ -249,17 +282,8 @@ void BlockUnit::finish(std::uint32_t number, int error) noexcept {
         forget(number);
         return;
     }
-    // Memory of the host's that a chunk stands in for is still to be filled.
-    if (job.reached.at != nullptr && job.kind == wire::Kind::read && error == 0 &&
-        job.chunk != Chunks::kNone) {
-        std::memcpy(job.reached.at, chunks_.at(job.chunk), job.bytes);
-        chunks_.give(job.chunk);
-        job.chunk = Chunks::kNone;
-    }
-    if (job.kind != wire::Kind::read && job.chunk != Chunks::kNone) {
-        chunks_.give(job.chunk);
-        job.chunk = Chunks::kNone;
-    }
+    if (job.kind != wire::Kind::read || error != 0)
+        give_chunk(job);
     (void)answer(number);
 }
 
@@ -277,7 +301,7 @@ bool BlockUnit::answer(std::uint32_t number) noexcept {
                           extents ? static_cast<std::uint32_t>(job.extents.size()) : 0};
     constexpr auto kKind = static_cast<std::uint16_t>(wire::Kind::done);
     ErrorCode code = ErrorCode::none;
-    if (job.chunk != Chunks::kNone && job.error == 0) {
+    if (job.chunk != Chunks::kNone) {
         const wire::Request& request = job.request;
         const cw_slice slice = chunks_.slice(job.chunk, request.length);
         code = channel.has_room(sizeof done) ? ErrorCode::none : ErrorCode::again;

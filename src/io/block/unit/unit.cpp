@@ -54,7 +54,9 @@ BlockUnit::Host& BlockUnit::host_named(const std::string& name) {
     const auto named = terms_.hosts.find(name);
     host->terms = named == terms_.hosts.end() ? terms_.others : named->second;
     if (hosts_.size() >= kMostHosts)
-        std::erase_if(hosts_, [](const auto& each) { return each->guests == 0; });
+        std::erase_if(hosts_, [](const auto& each) {
+            return each->guests == 0 && each->small_chunks + each->large_chunks == 0;
+        });
     hosts_.push_back(std::move(host));
     hosts_.back()->party = queue_.add(hosts_.back()->terms.allowance, now_ns_);
     return *hosts_.back();
@@ -78,12 +80,10 @@ void BlockUnit::ended(Channel& channel) noexcept {
     if (guest == nullptr)
         return;
     Host& host = *guest->host;
-    queue_.drop(host.party, [&](std::uint32_t number) { return jobs_[number].guest == guest; });
-    unanswered_.erase(std::remove_if(unanswered_.begin(), unanswered_.end(),
-                                     [&](std::uint32_t n) { return jobs_[n].guest == guest; }),
-                      unanswered_.end());
-    if (held_back_ != kNone && jobs_[held_back_].guest == guest)
-        held_back_ = kNone;
+    const auto is_its = [&](std::uint32_t number) { return jobs_[number].guest == guest; };
+    std::erase_if(unanswered_, is_its);
+    std::erase_if(postponed_, is_its);
+    queue_.drop(host.party, is_its);
     for (std::uint32_t number = 0; number < jobs_.size(); ++number) {
         Job& job = jobs_[number];
         if (job.state == Job::State::free || job.guest != guest)
@@ -230,7 +230,7 @@ bool BlockUnit::step() noexcept {
 
 std::uint64_t BlockUnit::settle(std::uint64_t until_ns) noexcept {
     until_ns = std::min(until_ns, queue_.next_moment());
-    if (held_back_ != kNone || !unanswered_.empty())
+    if (!postponed_.empty() || !unanswered_.empty())
         until_ns = std::min(until_ns, now_ns_ + kLookAgainNs);
     service_->settle(until_ns);
     return until_ns;

@@ -13,7 +13,9 @@
 // Invariants:
 //  1. A request's message is held until it is answered: no host has more than kHostDepth jobs.
 //  2. What is decided upon is a private copy of the request.
-//  3. A host that goes leaves nothing behind once the device has ended what it had begun for it.
+//  3. A host that does not take its answers holds up nobody else: it has a share of the chunks.
+//  4. Hosts' memory is touched by the kernel and by the engine only, which survive that it faults.
+//  5. A host that goes leaves nothing behind once the device has ended what it had begun for it.
 #pragma once
 
 #include <causeway/abi/block.hpp>
@@ -90,6 +92,8 @@ private:
         std::uint32_t guests = 0;
         std::uint32_t writers = 0;  // of these
         bool shares = false;
+        std::uint32_t small_chunks = 0;  // that its jobs hold
+        std::uint32_t large_chunks = 0;
         Counters counters{};
     };
     // A connection.
@@ -98,7 +102,6 @@ private:
         Host* host = nullptr;
         bool opened = false;
         bool writes = false;
-        std::uint32_t jobs = 0;
     };
     struct Job {
         enum class State : std::uint8_t { free, queued, working, answering, sending };
@@ -112,6 +115,7 @@ private:
         const std::byte* inline_data = nullptr;  // behind the request
         std::uint64_t bytes = 0;                 // of the disk
         std::uint32_t chunk = Chunks::kNone;
+        Host* chunk_of = nullptr;  // with a chunk: on whose account
         client::Reached reached{};
         int error = 0;
         std::vector<abi::block::Extent> extents{};
@@ -135,8 +139,11 @@ private:
     void enqueue(Guest& guest, const messaging::Message& message) noexcept;
     [[nodiscard]] int check(const Guest& guest, Job& job, std::uint32_t length) const noexcept;
     [[nodiscard]] bool dispatch() noexcept;
+    void postpone(std::uint32_t number) noexcept;
     [[nodiscard]] Begun begin(std::uint32_t number) noexcept;
     [[nodiscard]] Begun find_memory(Job& job, Order& order) noexcept;
+    [[nodiscard]] bool take_chunk(Job& job) noexcept;
+    void give_chunk(Job& job) noexcept;
     void finish(std::uint32_t number, int error) noexcept;
     [[nodiscard]] bool answer(std::uint32_t number) noexcept;
     void count(Job& job) noexcept;
@@ -153,7 +160,7 @@ private:
     FairQueue queue_;
     std::deque<Job> jobs_;  // which do not move: the device writes to their extents
     std::vector<std::uint32_t> free_jobs_;
-    std::uint32_t held_back_ = kNone;       // popped, and waits for a chunk or for its memory
+    std::deque<std::uint32_t> postponed_;   // popped, and wait for a chunk or for their memory
     std::deque<std::uint32_t> unanswered_;  // ended, and had no room for the answer
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<std::unique_ptr<Guest>> guests_;
