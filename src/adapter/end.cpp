@@ -46,8 +46,10 @@ Result<std::shared_ptr<End>> End::resume(EndOptions options, const platform::Uni
     CW_TRY(mapping.populate_write(0, size));
     write_header(*mapping.at<abi::QueuePairLayout>(), options, size);
     auto end = std::make_shared<End>(std::move(options), platform::UniqueFd(), std::move(mapping));
-    end->endpoint_.go_on();
     const QueuePairCell& cell = *end->options_.journal;
+    // What a direct end has executed it has noted there itself: an adapter does not know of it.
+    if (cell.executor != static_cast<std::uint32_t>(abi::Executor::direct))
+        end->endpoint_.go_on();
     const std::uint32_t state = cell.state.load(std::memory_order_relaxed);
     end->set_state(static_cast<abi::QueuePairState>(state),
                    static_cast<abi::Error>(cell.reason.load(std::memory_order_relaxed)));

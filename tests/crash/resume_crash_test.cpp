@@ -392,6 +392,40 @@ TEST(Resume, DirectConnectionsGoOnWhileNobodyIsThere) {
     EXPECT_EQ(std::memcmp(world.a_memory.data(), world.unnamed.data(), 8192), 0);
 }
 
+// Silent sends free their entries by a count that the end itself keeps: a new adapter, which has
+// executed nothing there, must not begin it anew.
+TEST(Resume, SilentSendsOfADirectConnectionFreeTheirEntriesAfterwards) {
+    LiveAdapter adapter(LiveAdapter::Kind::program);
+    DirectWorld world(adapter.socket(), kLong);
+    Random random(5);
+    const auto write_silently = [&](int lists) {
+        for (int i = 0; i < lists; ++i) {
+            const std::vector<Slice> slices(random.between(1, 8), world.a_memory.slice(0, 64));
+            const auto post = [&] {
+                return world.a_pair.post_write(slices, world.b_memory.remote(), 0,
+                                               {.signaled = false});
+            };
+            Result<void> posted = post();
+            for (int waited = 0; !posted.has_value() && waited < 500; ++waited) {
+                ASSERT_EQ(posted.error().code, ErrorCode::again) << posted.error().text;
+                (void)world.a_queue.wait(5ms, Wait::block);
+                (void)world.b_queue.poll();
+                posted = post();
+            }
+            ASSERT_TRUE(posted.has_value()) << posted.error().text;
+        }
+    };
+    for (int death = 0; death < 24 && !HasFailure(); ++death) {
+        write_silently(static_cast<int>(random.between(1, 60)));
+        adapter.kill();
+        adapter.start_again();
+        for (Partition* partition : {&world.a, &world.b})
+            (void)partition->allocate(4096).value();  // waits for its return
+    }
+    write_silently(500);
+    EXPECT_EQ(world.a_pair.state(), QueuePair::State::connected);
+}
+
 TEST(Resume, DirectConnectionsOutliveAnAdapterThatStaysAway) {
     LiveAdapter adapter(LiveAdapter::Kind::program);
     for (const auto patience : {0ms, 50ms}) {
