@@ -1,58 +1,33 @@
 # shellcheck shell=bash
 # What the tests of networks share; source it after support/lib.sh.
 #
-# Each test has network namespaces of its own, and nothing outside them is touched. Everything that was started ends by
-# its process ID, every namespace is removed. The adapter serves in $run; the partition `net` serves network/lan0 in a
-# namespace of its own; each guest is a partition with a namespace, both of that name.
+# Each test has network namespaces of its own, and nothing outside them is touched; they are removed at the end.
+# The partition `net` serves network/lan0 in a namespace of its own; each guest is a partition with a namespace, both of
+# that name.
 
-causeway=$CAUSEWAY_BIN/causeway
-run=$TEST_TMP/run
-export CAUSEWAY_SOCKET=$run/fabric.sock
-adapter=                # process IDs
-unit=
+# shellcheck source=tests/e2e/lib_fabric.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib_fabric.sh"
+
 declare -A guest_pid=() # of `causeway netdev`, by guest
 spaces=()
-others=()
-family=cwt$$            # what the namespaces' names begin with
+family=cwt$$ # what the namespaces' names begin with
 mtu=1500
 executor=adapter
 
 need() {
     [ "$(id -u)" -eq 0 ] || skip "needs root, to make network namespaces"
     [ -w /dev/net/tun ] || skip "no /dev/net/tun here"
-    local program
-    for program in ip python3 "$@"; do
-        command -v "$program" >/dev/null || skip "$program is not installed (packages.txt, [test])"
-    done
+    need_programs ip python3 "$@"
     ip netns add "${family}try" 2>"$TEST_TMP/netns" || skip "no network namespaces here: $(<"$TEST_TMP/netns")"
     spaces+=("${family}try")
     ip netns exec "${family}try" true 2>"$TEST_TMP/netns" || skip "no network namespaces here: $(<"$TEST_TMP/netns")"
 }
 
-# end PID...: and waits for it; a stopped or killed one is fine.
-end() {
-    local pid
-    for pid in "$@"; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-}
 at_exit() { # finish() of support/lib.sh calls it, and has the status
-    end "${others[@]}" "${guest_pid[@]}" ${unit:+"$unit"} ${adapter:+"$adapter"}
+    end_all "${guest_pid[@]}"
     local space
     for space in "${spaces[@]}"; do ip netns del "$space" 2>/dev/null || true; done
-    if [ "${status:-0}" != 0 ] && [ "${status:-0}" != 77 ]; then tail -n 20 "$TEST_TMP"/*.log >&2 || true; fi
-}
-
-# until_true WHAT COMMAND...: waits until it succeeds; a watchdog ends the test.
-until_true() {
-    local what=$1
-    shift
-    for _ in $(seq 1500); do
-        ! "$@" || return 0
-        sleep 0.02
-    done
-    fail "did not come about: $what"
+    tell_of_failure
 }
 
 space() { # NAME
@@ -68,13 +43,6 @@ background() { # NAME COMMAND...: sets $started
     others+=("$started")
 }
 
-socket_there() { [ -S "$CAUSEWAY_SOCKET" ] && "$causeway" info >/dev/null 2>&1; }
-start_adapter() {
-    "$CAUSEWAY_BIN/causewayd" --runtime-dir "$run" --log-level error "$@" 2>>"$TEST_TMP/adapter.log" &
-    adapter=$!
-    until_true "an adapter" socket_there
-}
-unit_is_up() { grep -q "is up" "$TEST_TMP/unit.log"; }
 start_unit() { # OPTIONS...
     [ -n "${unit_space:-}" ] || { space unit && unit_space=unit; }
     : >"$TEST_TMP/unit.log"
