@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "platform/clock.hpp"
-
 namespace causeway::platform {
 
 namespace {
@@ -19,11 +17,13 @@ constexpr std::uint64_t kLonelyYieldNs = 1200;
 void Spinner::yield() noexcept {
     static const std::uint64_t lonely = ns_to_ticks(kLonelyYieldNs);
     const std::uint64_t before = ticks();
-    ::sched_yield();
-    const std::uint64_t took = ticks() - before;
-    ++yields_;
-    stretch_ = took < lonely ? std::min(stretch_ * 2, kMostPolls) : kLeastPolls;
-    polls_ = 0;
+    if (until_ != 0 || crowded_) {
+        ::sched_yield();
+        ++yields_;
+        crowded_ = ticks() - before >= lonely;
+    }
+    stretch_ns_ = until_ == 0 ? kFirstNs : std::min(2 * stretch_ns_, kMostNs);
+    until_ = ticks() + ns_to_ticks(stretch_ns_);
 }
 
 }  // namespace causeway::platform

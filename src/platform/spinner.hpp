@@ -6,14 +6,17 @@
 //
 // Threading: one thread. Keep one per thread and loop: it learns.
 //
-// Each spin() is a pause; after a number of them comes one sched_yield, whose duration tells
-// whether somebody else wanted this core. If nobody did (it came back at once), the next stretch
-// doubles, to kMostPolls: a spinner with a core of its own hardly ever enters the kernel. If
-// somebody did, the stretch drops to kLeastPolls: spinners that share a core alternate fast.
+// Each spin() is a pause. When a wait has lasted kFirstNs comes a sched_yield, whose duration tells
+// whether somebody else wanted this core. If nobody did (it came back at once), the next comes
+// after twice that, and so on to kMostNs. If somebody did, one comes after every kLeastPolls:
+// spinners that share a core alternate fast, also in the waits that follow. By time, not by polls:
+// a poll of a whole unit takes many times as long as that of a ring, and whoever was woken on the
+// core of its peer must give it back soon, whatever an earlier wait has shown.
 #pragma once
 
 #include <cstdint>
 
+#include "platform/clock.hpp"
 #include "platform/cpu.hpp"
 
 namespace causeway::platform {
@@ -21,29 +24,40 @@ namespace causeway::platform {
 class Spinner {
 public:
     static constexpr std::uint32_t kLeastPolls = 2;
-    static constexpr std::uint32_t kMostPolls = 2048;
+    static constexpr std::uint32_t kPollsPerLook = 8;  // at the clock
+    static constexpr std::uint64_t kFirstNs = 4'000;
+    static constexpr std::uint64_t kMostNs = 64'000;
 
     // After a poll that found nothing.
     void spin() noexcept {
-        if (polls_++ < stretch_) {
-            cpu_relax();
-            return;
-        }
-        yield();
+        cpu_relax();
+        if (++polls_ % (crowded_ ? kLeastPolls : kPollsPerLook) == 0)
+            look();
     }
-    // After a poll that found something. What was learned about the core stays.
-    void reset() noexcept { polls_ = 0; }
+    // After a poll that found something. Whether the core is crowded stays known.
+    void reset() noexcept {
+        polls_ = 0;
+        until_ = 0;
+        stretch_ns_ = 0;
+    }
 
     // Does it look as if somebody else wants this core?
-    [[nodiscard]] bool crowded() const noexcept { return stretch_ <= kLeastPolls; }
-    [[nodiscard]] std::uint32_t stretch() const noexcept { return stretch_; }
+    [[nodiscard]] bool crowded() const noexcept { return crowded_; }
+    // Between the yields of this wait; 0: there was none yet.
+    [[nodiscard]] std::uint64_t stretch_ns() const noexcept { return stretch_ns_; }
     [[nodiscard]] std::uint64_t yields() const noexcept { return yields_; }
 
 private:
+    void look() noexcept {
+        if (crowded_ || ticks() >= until_)
+            yield();
+    }
     void yield() noexcept;
 
+    bool crowded_ = false;
     std::uint32_t polls_ = 0;
-    std::uint32_t stretch_ = 64;
+    std::uint64_t until_ = 0;  // ticks: no yield before; 0: this wait has just begun
+    std::uint64_t stretch_ns_ = 0;
     std::uint64_t yields_ = 0;
 };
 

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
 
+#include "platform/clock.hpp"
 #include "platform/cpu.hpp"
 
 namespace causeway::platform {
@@ -52,33 +54,43 @@ TEST(Spinner, SpinnersOnOneCoreTakeTurns) {
     EXPECT_GE(pass_round(3, kRounds), kRounds);
 }
 
-TEST(Spinner, YieldsLessAndLessWhereNobodyElseWantsTheCore) {
-    Spinner spinner;
-    std::uint64_t most = 0;
-    // Other programs may crowd this core for a while: one quiet moment is enough.
-    for (int attempt = 0; attempt < 100 && most < Spinner::kMostPolls; ++attempt) {
-        for (int i = 0; i < 10'000; ++i)
-            spinner.spin();
-        most = std::max<std::uint64_t>(most, spinner.stretch());
-    }
-    EXPECT_GT(most, 64u) << "the stretch it begins with";
-    EXPECT_LE(most, Spinner::kMostPolls);
+// Spins without end, as in one wait, until the clock says so.
+void spin_for(Spinner& spinner, std::uint64_t ns) {
+    for (const std::uint64_t end = monotonic_ns() + ns; monotonic_ns() < end;)
+        spinner.spin();
 }
 
-TEST(Spinner, ResetKeepsWhatWasLearned) {
+TEST(Spinner, YieldsLessAndLessWhereNobodyElseWantsTheCore) {
+    std::uint64_t most = 0;
+    // Other programs may crowd this core for a while: one quiet moment is enough.
+    for (int attempt = 0; attempt < 100 && most < Spinner::kMostNs; ++attempt) {
+        Spinner spinner;
+        spin_for(spinner, 1'000'000);
+        most = std::max(most, spinner.stretch_ns());
+    }
+    EXPECT_EQ(most, Spinner::kMostNs);
+}
+
+// Whatever earlier waits have shown: who was woken on the core of its peer gives it back.
+TEST(Spinner, EachWaitYieldsSoonAgain) {
     Spinner spinner;
-    for (int i = 0; i < 10'000; ++i)
-        spinner.spin();
-    const std::uint32_t learned = spinner.stretch();
-    const std::uint64_t yields = spinner.yields();
-    EXPECT_GT(yields, 0u);
+    spin_for(spinner, 1'000'000);
     spinner.reset();
-    EXPECT_EQ(spinner.stretch(), learned);
-    for (std::uint32_t i = 0; i < learned; ++i)
-        spinner.spin();
-    EXPECT_EQ(spinner.yields(), yields) << "a whole stretch without a yield";
-    spinner.spin();
-    EXPECT_EQ(spinner.yields(), yields + 1);
+    EXPECT_EQ(spinner.stretch_ns(), 0u);
+    const std::uint64_t yields = spinner.yields();
+    spin_for(spinner, 10 * Spinner::kFirstNs);
+    EXPECT_GT(spinner.yields(), yields);
+}
+
+TEST(Spinner, AShortWaitYieldsNot) {
+    std::uint64_t yields = 1;
+    for (int attempt = 0; attempt < 100 && yields != 0; ++attempt) {  // the thread may be put off
+        Spinner spinner;
+        for (std::uint32_t i = 0; i < 2 * Spinner::kPollsPerLook; ++i)
+            spinner.spin();
+        yields = spinner.yields();
+    }
+    EXPECT_EQ(yields, 0u);
 }
 
 }  // namespace
