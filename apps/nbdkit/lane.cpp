@@ -21,6 +21,7 @@ constexpr auto kSpin = std::chrono::microseconds(25);
 constexpr int kLooks = 32;  // of these, before it lets others have the core
 // Bytes under way, from which on a request waits: more would not stay in the caches on their way.
 constexpr std::uint64_t kMuchMoving = 2U << 20;
+constexpr int kYields = 16;        // before a sleep
 constexpr int kLookAgainMs = 200;  // a sleeper: whether it has waited too long, or for nobody
 
 constexpr std::uint64_t kWithoutBell = 1;  // ns, as the time-out of a poll: does not wait
@@ -36,6 +37,17 @@ void look_elsewhere(int looks) noexcept {
         ::sched_yield();
     else
         __builtin_ia32_pause();
+}
+
+// The lock is held for a microsecond at most times: looking at it so long is cheaper than a sleep.
+template<typename Lock>
+void enter(Lock& lock) noexcept {
+    for (int i = 0; i < 100; ++i) {
+        if (lock.try_lock())
+            return;
+        __builtin_ia32_pause();
+    }
+    lock.lock();
 }
 
 // What a call that has not begun a request says.
@@ -55,9 +67,18 @@ void look_elsewhere(int looks) noexcept {
 
 }  // namespace
 
+// Giving the core away comes first: where the cores are busy the answer is there by then, and being
+// woken up would cost several times as much.
 void Lane::Waiter::sleep() noexcept {
-    while (state.load(std::memory_order_acquire) == 0)
-        futex(&state, FUTEX_WAIT_PRIVATE, 0);
+    for (int i = 0; i < kYields; ++i) {
+        if (state.load(std::memory_order_acquire) != 0)
+            return;
+        ::sched_yield();
+    }
+    if (state.fetch_or(kSleeps, std::memory_order_acq_rel) != 0)
+        return;
+    while (state.load(std::memory_order_acquire) == kSleeps)
+        futex(&state, FUTEX_WAIT_PRIVATE, kSleeps);
 }
 
 // Of a waiter that has gone meanwhile nothing but the address is used: at worst a thread that
@@ -93,7 +114,8 @@ Ended Lane::call(cw_disk_request request) {
     Waiter self;
     Wakings wakings;
     request.user = reinterpret_cast<std::uint64_t>(&self);
-    Lock lock(mutex_);
+    Lock lock(mutex_, std::defer_lock);
+    enter(lock);
     if (const Ended refused = submit(lock, request, self); refused.error != 0)
         return refused;
     if (led_) {
@@ -104,9 +126,9 @@ Ended Lane::call(cw_disk_request request) {
         lock.unlock();
         wakings.wake();
         self.sleep();
-        if (self.state.load(std::memory_order_acquire) == Waiter::kDone)
+        if ((self.state.load(std::memory_order_acquire) & Waiter::kLeads) == 0)
             return self.ended;
-        lock.lock();
+        enter(lock);
     }
     led_ = true;
     lead(lock, self);
@@ -136,15 +158,15 @@ void Lane::lead(Lock& lock, Waiter& self) {
         } else {
             look_elsewhere(++looks);
         }
-        lock.lock();
+        enter(lock);
         asleep_ = false;
         if (!wanted)
             break_off(self, wakings);
     }
     if (followers_ != nullptr) {
         Waiter& heir = *std::exchange(followers_, followers_->next);
-        heir.state.fetch_or(Waiter::kLeads, std::memory_order_release);
-        wakings.add(heir);
+        if (heir.tell(Waiter::kLeads))
+            wakings.add(heir);
     } else {
         led_ = false;
     }
@@ -178,9 +200,9 @@ void Lane::finish(Waiter& waiter, const Ended& ended, const Waiter& self, Waking
     moving_ -= waiter.bytes;
     room_.notify_all();
     waiter.ended = ended;
-    if (&waiter != &self)
+    // It may have gone as soon as it knows: of it the address alone is used after that.
+    if (waiter.tell(Waiter::kDone) && &waiter != &self)
         wakings.add(waiter);
-    waiter.state.fetch_or(Waiter::kDone, std::memory_order_release);
 }
 
 // Nobody waits for the leader's request any more: the disk is closed, so that nothing reaches its

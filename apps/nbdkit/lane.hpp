@@ -1,6 +1,7 @@
 // Lane: one disk for any number of threads. A disk belongs to one thread at a time, and what makes
 // a request dear is putting a thread to sleep and waking it: so one of the threads that wait (the
-// leader) looks for results, for all of them; the others sleep, each until its own is there.
+// leader) looks for results, for all of them; the others give the core away a few times, and sleep
+// only if their own is not there by then.
 //
 // Threading: call() on any thread.
 // Ownership: owns its disk. Requests, and their buffers, are the callers' until call() returns.
@@ -38,8 +39,9 @@ public:
 private:
     // A thread that waits for its request.
     struct Waiter {
-        static constexpr std::uint32_t kDone = 1;   // its outcome is there
-        static constexpr std::uint32_t kLeads = 2;  // it is to lead
+        static constexpr std::uint32_t kDone = 1;    // its outcome is there
+        static constexpr std::uint32_t kLeads = 2;   // it is to lead
+        static constexpr std::uint32_t kSleeps = 4;  // or is about to: it has to be woken up
         // SYNC(lane-waiter): the bits are set under the lock, after what they tell of; the sleeper
         // that sees one without it sees that, too. After kDone a waiter may be gone any moment.
         std::atomic<std::uint32_t> state{0};
@@ -47,6 +49,10 @@ private:
         std::uint64_t bytes = 0;  // that it moves
         Waiter* next = nullptr;
         void sleep() noexcept;
+        // Sets a bit; true: it has to be woken up.
+        [[nodiscard]] bool tell(std::uint32_t bit) noexcept {
+            return (state.fetch_or(bit, std::memory_order_acq_rel) & kSleeps) != 0;
+        }
         [[nodiscard]] bool done() const noexcept {
             return (state.load(std::memory_order_acquire) & kDone) != 0;
         }

@@ -154,7 +154,7 @@ class Image:
 
 
 def contestants_of(bench, image, plugin):
-    """The last two serve by nbdkit, with as many threads as requests at once."""
+    """The last two serve by nbdkit, as it comes: with 16 threads."""
     made = [Fio("fio io_uring", bench, image,
                 ["--ioengine=io_uring", f"--filename={image.path}"] + (["--direct=1"] if image.direct else [])),
             Native("causeway direct", bench, image, "direct"),
@@ -165,7 +165,7 @@ def contestants_of(bench, image, plugin):
                                            f"socket={bench.socket}"]))
     for name, words in served:
         socket = os.path.join(bench.folder, f"{name.split()[1]}-{image.name}.sock")
-        bench.start(["nbdkit", "-f", "-t", "32", "-U", socket, *words], socket, name)
+        bench.start(["nbdkit", "-f", "-U", socket, *words], socket, name)
         made.append(Fio(name, bench, image, ["--ioengine=nbd", f"--uri=nbd+unix:///?socket={socket}"]))
     return made
 
