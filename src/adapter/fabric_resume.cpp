@@ -74,9 +74,13 @@ void Fabric::journal_connection(const QueuePair& pair) noexcept {
     cell.accepted = pair.accepted ? 1 : 0;
     cell.bell_in = pair.bell_in;
     cell.unfetched.store(pair.unfetched, std::memory_order_relaxed);
+    // A text that is kept already is left alone: it must not lack a part where this daemon dies
+    // now.
     const auto keep = [](char(&to)[abi::kNameSize], const std::string& text) {
-        std::memset(to, 0, sizeof to);
-        std::memcpy(to, text.data(), std::min(text.size(), sizeof to - 1));
+        char whole[sizeof to]{};
+        std::memcpy(whole, text.data(), std::min(text.size(), sizeof to - 1));
+        if (std::memcmp(to, whole, sizeof to) != 0)
+            std::memcpy(to, whole, sizeof to);
     };
     keep(cell.peer, pair.peer);
     keep(cell.service, pair.service);

@@ -19,6 +19,13 @@ template<typename T>
     return value <= static_cast<std::uint32_t>(most);
 }
 
+// What a daemon was writing when it died may lack its middle; it ends within its array all the
+// same.
+template<std::size_t N>
+[[nodiscard]] bool ends(const char (&text)[N]) noexcept {
+    return text[N - 1] == '\0';
+}
+
 }  // namespace
 
 bool sound(const PartitionCell& cell) {
@@ -58,8 +65,7 @@ bool sound(const ListenerCell& cell) {
 }
 
 bool sound(const QueuePairCell& cell, std::uint32_t movers) {
-    const bool texts = load_text(cell.peer).has_value() && load_text(cell.service).has_value() &&
-                       load_text(cell.why).has_value();
+    const bool texts = ends(cell.peer) && ends(cell.service) && ends(cell.why);
     return texts && cell.id != 0 && cell.peer_id != cell.id && cell.mover < movers &&
            cell.doorbell_bit < abi::kDoorbellBits && cell.ready_bit < abi::kDoorbellBits &&
            in_range(cell.patience, abi::Patience::bounded) &&

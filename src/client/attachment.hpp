@@ -147,9 +147,11 @@ public:
     [[nodiscard]] Result<void> give_back(Kind kind, std::uint32_t id, F&& f,
                                          std::uint32_t epoch = kAnyEpoch) {
         const std::lock_guard calls(calls_);
+        // Before it is let go: where the adapter is noted as lost after that, asking it fails
+        // below.
+        const Moment moment = now();
         if (epoch == kAnyEpoch)
             let_go(kind, id);
-        const Moment moment = now();
         if (moment.standing() != Standing::here ||
             (epoch != kAnyEpoch && epoch != moment.epoch())) {
             return {};
