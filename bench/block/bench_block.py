@@ -180,28 +180,39 @@ def median_ratio(samples, first, second, pattern, image):
     return statistics.median(each) if each else None
 
 
+def beside(bench, words, mine, seconds):
+    """The 4 KiB reader's p99 while another program runs, in us."""
+    other = subprocess.Popen(words, env=bench.environment, stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        return mine.sample("4k-randread", seconds, depth=1)["p99_us"]
+    finally:
+        other.kill()
+        other.wait()
+
+
 def fairness(bench, image, seconds, rounds):
-    """A 4 KiB reader alone, and beside a host that keeps the unit as busy as it can."""
+    """A 4 KiB reader alone, beside a host that keeps the unit as busy as it can, and beside a program
+    that computes and asks the unit for nothing: what comes of sharing cores alone."""
+    computing = [sys.executable, "-c", "while True: pass"]
     found = {}
     for executor in ("direct", "adapter"):
         mine = Native("causeway " + executor, bench, image, executor)
         for what, flood in (("4k-randread", {"rw": "randread", "size": "4K", "depth": 64}),
                             ("1m-read", {"rw": "read", "size": "1M", "depth": 16})):
+            flooding = [bench.program("causeway"), "perf", "block", "--unit", f"storage/{image.name}", "--attach",
+                        "flood", "--executor", executor, "--pattern", flood["rw"], "--size", flood["size"],
+                        "--depth", str(flood["depth"]), "--seconds", str(seconds + 1)]
             each = []
             for _ in range(rounds):
-                alone = mine.sample("4k-randread", seconds, depth=1)
-                other = subprocess.Popen(
-                    [bench.program("causeway"), "perf", "block", "--unit", f"storage/{image.name}", "--attach",
-                     "flood", "--executor", executor, "--pattern", flood["rw"], "--size", flood["size"],
-                     "--depth", str(flood["depth"]), "--seconds", str(seconds + 1)],
-                    env=bench.environment, stdout=subprocess.DEVNULL)
-                time.sleep(0.5)
-                beside = mine.sample("4k-randread", seconds, depth=1)
-                other.wait()
-                each.append({"alone_p99_us": alone["p99_us"], "beside_p99_us": beside["p99_us"],
-                             "ratio": beside["p99_us"] / alone["p99_us"]})
+                alone = mine.sample("4k-randread", seconds, depth=1)["p99_us"]
+                flooded = beside(bench, flooding, mine, seconds)
+                computed = beside(bench, computing, mine, seconds)
+                each.append({"alone_p99_us": alone, "beside_p99_us": flooded, "computing_p99_us": computed,
+                             "ratio": flooded / alone, "ratio_computing": flooded / computed})
             found[f"{executor}, beside {what}"] = {
-                "median_ratio": statistics.median(e["ratio"] for e in each), "each": each}
+                "median_ratio": statistics.median(e["ratio"] for e in each),
+                "median_ratio_computing": statistics.median(e["ratio_computing"] for e in each), "each": each}
     return found
 
 
@@ -217,6 +228,12 @@ def print_tables(result):
                         s["pattern"] == pattern and s["image"] == image]
                 row += f"{statistics.median(mine) / p['scale']:20.2f}" if mine else f"{'-':>20}"
             print(row)
+    if result["fairness"]:
+        print("\n4 KiB, one at a time, p99 in us                  alone   beside a host   beside a program that computes")
+        for what, figures in result["fairness"].items():
+            row = [statistics.median(e[key] for e in figures["each"])
+                   for key in ("alone_p99_us", "beside_p99_us", "computing_p99_us")]
+            print(f"{what:45}{row[0]:10.1f}{row[1]:16.1f}{row[2]:33.1f}")
     print()
     for goal in result["goals"]:
         value = "not measured" if goal["value"] is None else f"{goal['value']:.2f}"
