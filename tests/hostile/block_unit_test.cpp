@@ -73,14 +73,14 @@ protected:
                 throw std::runtime_error("did not come about: " + villain->trouble());
         }
     }
-    void say(std::uint16_t kind, const Bytes& bytes, std::uint64_t tag = 0) {
+    void say(std::uint16_t kind, const Bytes& bytes, std::uint64_t of = 0) {
         until([&] {
             messaging::Channel* const channel = villain->channel();
             if (channel == nullptr)
                 return false;
             if (!bytes.empty())
                 std::memcpy(channel->place(), bytes.data(), bytes.size());
-            return channel->send_place(kind, tag, static_cast<std::uint32_t>(bytes.size())) ==
+            return channel->send_place(kind, of, static_cast<std::uint32_t>(bytes.size())) ==
                    ErrorCode::none;
         });
     }
@@ -106,8 +106,14 @@ protected:
         return done.error;
     }
     [[nodiscard]] Request into_memory(std::uint64_t offset, std::uint32_t length) const {
-        const cw_remote remote = memory.remote(0);
+        const cw_remote remote = memory->remote(0);
         return {offset, length, 0, remote.handle, remote.generation, remote.address};
+    }
+    [[nodiscard]] std::unique_ptr<client::Region> own_memory() const {
+        constexpr std::uint32_t kAccess =
+            CW_ACCESS_REMOTE_READ | CW_ACCESS_REMOTE_WRITE | CW_ACCESS_EXPORTABLE;
+        return std::make_unique<client::Region>(
+            client::Region::allocate(partition, kMemory, {.access = kAccess}).value());
     }
     // The other host's requests are as good as ever, and the image holds what it wrote.
     void expect_good_goes_on() {
@@ -134,11 +140,7 @@ protected:
         client::Partition::attach(adapter.socket(), "good", {}).value();
     std::shared_ptr<client::Partition> partition =
         client::Partition::attach(adapter.socket(), "villain", {}).value();
-    client::Region memory =
-        client::Region::allocate(
-            partition, kMemory,
-            {.access = CW_ACCESS_REMOTE_READ | CW_ACCESS_REMOTE_WRITE | CW_ACCESS_EXPORTABLE})
-            .value();
+    std::unique_ptr<client::Region> memory = own_memory();
     Bytes pattern = Bytes(300'000, std::byte{0x5a});
     std::unique_ptr<block::Disk> good;
     std::unique_ptr<messaging::Host> villain;
@@ -216,7 +218,7 @@ TEST_P(BlockHostile, MemoryThatIsNotThereEndsThatConnectionAtMost) {
         at.address += kMemory - 100;
         return at;
     };
-    const cw_remote mine_at = memory.remote(0);
+    const cw_remote mine_at = memory->remote(0);
     const std::vector<Request> wrong{
         request({0, 0, 0}, 4096),
         request({mine_at.handle + 1000, mine_at.generation, mine_at.address}, 4096),
@@ -250,23 +252,39 @@ TEST_P(BlockHostile, MemoryThatIsNotThereEndsThatConnectionAtMost) {
     expect_good_goes_on();
 }
 
-// It asks for more than there is memory for at once, and takes no answers.
-TEST_P(BlockHostile, WhoTakesNoAnswersHoldsUpNobody) {
-    villain.reset();
-    come(true);
-    open_disk();
-    for (const std::uint32_t length : {200'000u, 4096u}) {
-        for (int i = 0; i < 60; ++i) {
-            Bytes bytes = bytes_of(into_memory(500'000, length));
-            messaging::Channel& channel = *villain->channel();
-            std::memcpy(channel.place(), bytes.data(), bytes.size());
-            ASSERT_EQ(channel.send_place(static_cast<std::uint16_t>(Kind::read), 0,
-                                         static_cast<std::uint32_t>(bytes.size())),
-                      ErrorCode::none);
+// They ask for more than there is memory for at once, and take no answers: all of them together
+// hold none of it.
+TEST_P(BlockHostile, ThoseWhoTakeNoAnswersHoldUpNobody) {
+    struct Villain {
+        std::shared_ptr<client::Partition> partition;
+        std::unique_ptr<client::Region> memory;
+        std::unique_ptr<messaging::Host> host;
+    };
+    std::vector<Villain> others;
+    for (int number = 0; number < 6; ++number) {
+        villain.reset();
+        come(true);
+        open_disk();
+        for (const std::uint32_t length : {200'000u, 4096u}) {
+            for (int i = 0; i < 60; ++i) {
+                Bytes bytes = bytes_of(into_memory(500'000, length));
+                messaging::Channel& channel = *villain->channel();
+                std::memcpy(channel.place(), bytes.data(), bytes.size());
+                ASSERT_EQ(channel.send_place(static_cast<std::uint16_t>(Kind::read), 0,
+                                             static_cast<std::uint32_t>(bytes.size())),
+                          ErrorCode::none);
+            }
         }
+        others.push_back(
+            {std::exchange(partition, client::Partition::attach(
+                                          adapter.socket(), "villain" + std::to_string(number), {})
+                                          .value()),
+             std::exchange(memory, nullptr), std::move(villain)});
+        memory = own_memory();
     }
     expect_good_goes_on();
     expect_good_goes_on();
+    come();
 }
 
 TEST_P(BlockHostile, WhoeverGoesInTheMiddleLeavesNothing) {
@@ -298,7 +316,7 @@ TEST_P(BlockHostile, WhoeverGoesInTheMiddleLeavesNothing) {
 TEST_P(BlockHostile, RandomRequestsDoNoHarm) {
     std::mt19937_64 random(9);
     open_disk();
-    const cw_remote at = memory.remote(0);
+    const cw_remote at = memory->remote(0);
     for (int i = 0; i < 4000; ++i) {
         Request request{random() % (2 * kBytes),
                         static_cast<std::uint32_t>(random() % 300'000),

@@ -104,7 +104,8 @@ protected:
         EXPECT_EQ(reason, code);
         EXPECT_EQ(ended_peers, std::set<std::string>{"bad"});
         until([&] { return service->channels().size() == 1; });  // nothing of it is kept
-        until([&] { return raw->ended; });                       // and it notices
+        // And it notices.
+        until([&] { return raw->ended || raw->pair.state() == abi::QueuePairState::closed; });
         expect_good_goes_on();
         raw.reset();
         unit.ended_count = 0;
@@ -156,6 +157,29 @@ struct BadHello {
     std::function<void(Hello&)> change;
     const char* why;
 };
+
+// It says that it has room for more than it has posted receives for.
+TEST_P(MessagingHostile, RoomThatIsNotThereEndsTheConnection) {
+    come();
+    raw->posts = false;
+    const int before = unit.opened_count;
+    Hello hello = raw->proper_hello(kService);
+    hello.messages = 2 * RawMessenger::kReceives;
+    raw->send(RawMessenger::bytes_of(hello));
+    until([&] { return unit.opened_count == before + 1; });
+    const auto& all = service->channels();
+    const auto bad = std::find_if(all.begin(), all.end(), [](const auto& channel) {
+        return channel->peer() == std::string("bad");
+    });
+    ASSERT_NE(bad, all.end());
+    Channel& channel = **bad;
+    until([&] {
+        if (!channel.ended())
+            (void)say(channel, 2, 0, "more");
+        return channel.ended();
+    });
+    expect_ended("the other end has no room for what it offered room for");
+}
 
 TEST_P(MessagingHostile, AHelloThatIsNoneEndsTheConnection) {
     namespace wire = abi::messaging;
@@ -406,10 +430,15 @@ TEST_P(MessagingHostile, WhoConnectsAgainAndAgainTakesNoMoreThanItsShare) {
         });
     };
     constexpr std::uint32_t kTried = 3 * messaging::kMostOfOne;
-    for (std::uint32_t i = 0; i < kTried; ++i) {
+    const auto connect = [&] {
         pairs.push_back(std::make_unique<client::QueuePair>(raw->partition, raw->queue, few));
         pairs.back()->open().value();
+        const cw_slice slice{raw->in.data(), RawMessenger::kReceive, raw->in.handle()};
+        ASSERT_EQ(pairs.back()->post_receive(&slice, 1, 0), ErrorCode::none);  // for a Hello
         pairs.back()->connect("unit/thing0", 0).value();
+    };
+    for (std::uint32_t i = 0; i < kTried; ++i) {
+        connect();
         until([&] {
             most = std::max(most, service->channels().size());
             return pairs.back()->state() != abi::QueuePairState::connecting;
@@ -430,9 +459,7 @@ TEST_P(MessagingHostile, WhoConnectsAgainAndAgainTakesNoMoreThanItsShare) {
     });
     pairs.clear();
     until([&] { return service->channels().size() == 3; });
-    pairs.push_back(std::make_unique<client::QueuePair>(raw->partition, raw->queue, few));
-    pairs.back()->open().value();
-    pairs.back()->connect("unit/thing0", 0).value();
+    connect();
     until([&] { return service->channels().size() == 4; });
     pairs.clear();
 }

@@ -69,6 +69,7 @@ Result<std::unique_ptr<Channel>> Channel::create(const ipc::inner::Port& port,
     pair.send_entries = send_ring(terms);
     pair.receive_entries = ring_for(receives_of(terms));
     pair.executor = terms.executor;
+    pair.patience = abi::Patience::error;  // who gives credit has its receives posted
     pair.user = channel.get();
     channel->pair_ = std::make_unique<client::QueuePair>(port.partition(), port.queue(), pair);
     CW_TRY(channel->pair_->open());

@@ -100,9 +100,9 @@ public:
     [[nodiscard]] std::uint64_t sent_cookie() const noexcept { return cookie_; }
     void release(std::uint32_t token) noexcept;
 
-    // Has the peer room for a message of `length` bytes?
-    [[nodiscard]] bool has_room(std::uint32_t length) const noexcept {
-        return fits_message(length) ? credit_ != 0 : !free_.empty() && length <= largest_;
+    // Has the peer room for a message of `length` bytes, beside `kept` small ones?
+    [[nodiscard]] bool has_room(std::uint32_t length, std::uint32_t kept = 0) const noexcept {
+        return fits_message(length) ? credit_ > kept : !free_.empty() && length <= largest_;
     }
     // Where the next message is put together, of at most ChannelTerms::place bytes.
     [[nodiscard]] std::byte* place() const noexcept {

@@ -138,34 +138,39 @@ int BlockUnit::check(const Guest& guest, Job& job, std::uint32_t length) const n
 bool BlockUnit::dispatch() noexcept {
     std::uint64_t bytes = 0;
     int begun = 0;
-    std::size_t postponed = std::min<std::size_t>(postponed_.size(), kMostAtOnce);
-    for (int i = 0; i < 2 * kMostAtOnce && begun < kMostAtOnce && bytes < kMostBytesAtOnce &&
-                    device_->under_way() < Device::kDepth;
-         ++i) {
-        std::uint32_t number = kNone;
-        if (postponed != 0) {
-            --postponed;
-            number = postponed_.front();
-            postponed_.pop_front();
-        } else if (const auto next = queue_.pop(now_ns_)) {
-            number = *next;
-        } else {
-            break;
-        }
+    const auto may_begin = [&] {
+        return begun < kMostAtOnce && bytes < kMostBytesAtOnce &&
+               device_->under_way() < Device::kDepth;
+    };
+    const auto has_begun = [&](std::uint32_t number) {
         const std::uint64_t size = jobs_[number].bytes;
-        if (begin(number) == Begun::no_room) {
-            postpone(number);
-            continue;
-        }
+        if (begin(number) == Begun::no_room)
+            return false;
         bytes += size;
         ++begun;
+        return true;
+    };
+    for (std::size_t i = 0; postponed_ != 0 && i < guests_.size(); ++i) {
+        auto& waiting = guests_[i]->postponed;
+        while (may_begin() && !waiting.empty() && has_begun(waiting.front())) {
+            waiting.pop_front();
+            --postponed_;
+        }
+    }
+    for (int i = 0; i < 2 * kMostAtOnce && may_begin(); ++i) {
+        const auto next = queue_.pop(now_ns_);
+        if (!next)
+            break;
+        if (!has_begun(*next))
+            postpone(*next);
     }
     return begun != 0;
 }
 
 void BlockUnit::postpone(std::uint32_t number) noexcept {
     try {
-        postponed_.push_back(number);
+        jobs_[number].guest->postponed.push_back(number);
+        ++postponed_;
     } catch (const std::bad_alloc&) {
         finish(number, ENOMEM);
     }
@@ -228,8 +233,12 @@ BlockUnit::Begun BlockUnit::find_memory(Job& job, Order& order) noexcept {
     return Begun::yes;
 }
 
-// A host has a share of the chunks at most: it may hold on to them by not taking its answers.
+// A host has a share of the chunks at most, and to be read into only as many as it has room for
+// answers: so it cannot hold on to them by not taking these.
 bool BlockUnit::take_chunk(Job& job) noexcept {
+    const bool reads = job.kind == wire::Kind::read;
+    if (reads && !job.channel->has_room(sizeof(wire::Done), job.guest->owed))
+        return false;
     const bool small = job.bytes <= Chunks::kSmall;
     std::uint32_t& held = small ? job.guest->host->small_chunks : job.guest->host->large_chunks;
     if (held >= (small ? Chunks::kSmallCount : Chunks::kLargeCount) / kChunkShares)
@@ -239,12 +248,21 @@ bool BlockUnit::take_chunk(Job& job) noexcept {
         return false;
     job.chunk_of = job.guest->host;
     ++held;
+    job.owes = reads;
+    job.guest->owed += reads ? 1 : 0;
     return true;
+}
+
+// The answer that was kept room for has been sent, or needs none of it any more.
+void BlockUnit::settle_debt(Job& job) noexcept {
+    if (std::exchange(job.owes, false) && job.guest != nullptr)
+        --job.guest->owed;
 }
 
 void BlockUnit::give_chunk(Job& job) noexcept {
     if (job.chunk == Chunks::kNone)
         return;
+    settle_debt(job);
     const bool small = job.bytes <= Chunks::kSmall;
     --(small ? job.chunk_of->small_chunks : job.chunk_of->large_chunks);
     chunks_.give(std::exchange(job.chunk, Chunks::kNone));
@@ -284,56 +302,87 @@ void BlockUnit::finish(std::uint32_t number, int error) noexcept {
     }
     if (job.kind != wire::Kind::read || error != 0)
         give_chunk(job);
-    (void)answer(number);
+    std::deque<std::uint32_t>& waiting = job.guest->unanswered;
+    if ((job.owes || waiting.empty()) && answer(number))
+        return;
+    try {
+        // In front: what waits for credit must not hold up what has it.
+        if (job.owes)
+            waiting.push_front(number);
+        else
+            waiting.push_back(number);
+        ++unanswered_;
+    } catch (const std::bad_alloc&) {
+        free_job(number);  // it is timed out there
+    }
 }
 
-// Tells the host; false: there is no room, it stands among the unanswered.
+// Answers that there was no room for; false: there still is none.
+bool BlockUnit::answer_late() noexcept {
+    bool any = false;
+    for (std::size_t i = 0; unanswered_ != 0 && i < guests_.size(); ++i) {
+        auto& waiting = guests_[i]->unanswered;
+        while (!waiting.empty() && answer(waiting.front())) {
+            waiting.pop_front();
+            --unanswered_;
+            any = true;
+        }
+    }
+    return any;
+}
+
+// Tells the host; false: there is no room now.
 bool BlockUnit::answer(std::uint32_t number) noexcept {
     Job& job = jobs_[number];
-    Channel& channel = *job.channel;
     // Its credit goes back with the answer.
     if (job.token != kReleased) {
-        channel.release(job.token);
+        job.channel->release(job.token);
         job.token = kReleased;
     }
+    const bool from_chunk = job.chunk != Chunks::kNone;
+    const ErrorCode code = from_chunk ? send_chunk(number) : send_done(job);
+    if (code == ErrorCode::again)
+        return false;
+    settle_debt(job);
+    if (from_chunk && code == ErrorCode::none)
+        job.state = Job::State::sending;  // the chunk is free when that has ended
+    else
+        free_job(number);
+    return true;
+}
+
+// What was read, into the host's memory, and that it is there.
+ErrorCode BlockUnit::send_chunk(std::uint32_t number) noexcept {
+    const Job& job = jobs_[number];
+    Channel& channel = *job.channel;
+    const wire::Request& request = job.request;
+    const wire::Done done{};
+    const cw_slice slice = chunks_.slice(job.chunk, request.length);
+    if (!channel.has_room(sizeof done))
+        return ErrorCode::again;
+    const ErrorCode code =
+        channel.put({request.handle, request.generation, request.address}, {&slice, 1});
+    if (code != ErrorCode::none)
+        return code;
+    const auto* const bytes = reinterpret_cast<const std::byte*>(&done);
+    return channel.send(static_cast<std::uint16_t>(wire::Kind::done), job.tag, {bytes, sizeof done},
+                        {}, number, Channel::After::puts);
+}
+
+ErrorCode BlockUnit::send_done(const Job& job) noexcept {
+    Channel& channel = *job.channel;
     const bool extents = job.kind == wire::Kind::extents && job.error == 0;
     const wire::Done done{static_cast<std::uint32_t>(job.error),
                           extents ? static_cast<std::uint32_t>(job.extents.size()) : 0};
-    constexpr auto kKind = static_cast<std::uint16_t>(wire::Kind::done);
-    ErrorCode code = ErrorCode::none;
-    if (job.chunk != Chunks::kNone) {
-        const wire::Request& request = job.request;
-        const cw_slice slice = chunks_.slice(job.chunk, request.length);
-        code = channel.has_room(sizeof done) ? ErrorCode::none : ErrorCode::again;
-        if (code == ErrorCode::none) {
-            code = channel.put({request.handle, request.generation, request.address}, {&slice, 1});
-        }
-        if (code == ErrorCode::none) {
-            const auto* const bytes = reinterpret_cast<const std::byte*>(&done);
-            code = channel.send(kKind, job.tag, {bytes, sizeof done}, {}, number,
-                                Channel::After::puts);
-        }
-        if (code == ErrorCode::none) {
-            job.state = Job::State::sending;  // the chunk is free when that has ended
-            return true;
-        }
-    } else {
-        std::byte* const place = channel.place();
-        std::memcpy(place, &done, sizeof done);
-        const std::size_t more = done.extents * sizeof(wire::Extent);
-        if (more != 0)
-            std::memcpy(place + sizeof done, job.extents.data(), more);
-        code = channel.send_place(kKind, job.tag, static_cast<std::uint32_t>(sizeof done + more));
-    }
-    if (code == ErrorCode::again) {
-        try {
-            unanswered_.push_back(number);
-            return false;
-        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it is timed out there
-        }
-    }
-    free_job(number);
-    return true;
+    const std::size_t more = done.extents * sizeof(wire::Extent);
+    const auto length = static_cast<std::uint32_t>(sizeof done + more);
+    if (!channel.ended() && !channel.has_room(length, job.guest->owed))
+        return ErrorCode::again;
+    std::byte* const place = channel.place();
+    std::memcpy(place, &done, sizeof done);
+    if (more != 0)
+        std::memcpy(place + sizeof done, job.extents.data(), more);
+    return channel.send_place(static_cast<std::uint16_t>(wire::Kind::done), job.tag, length);
 }
 
 void BlockUnit::sent(Channel&, std::uint64_t cookie) noexcept {

@@ -80,10 +80,9 @@ void BlockUnit::ended(Channel& channel) noexcept {
     if (guest == nullptr)
         return;
     Host& host = *guest->host;
-    const auto is_its = [&](std::uint32_t number) { return jobs_[number].guest == guest; };
-    std::erase_if(unanswered_, is_its);
-    std::erase_if(postponed_, is_its);
-    queue_.drop(host.party, is_its);
+    postponed_ -= guest->postponed.size();
+    unanswered_ -= guest->unanswered.size();
+    queue_.drop(host.party, [&](std::uint32_t number) { return jobs_[number].guest == guest; });
     for (std::uint32_t number = 0; number < jobs_.size(); ++number) {
         Job& job = jobs_[number];
         if (job.state == Job::State::free || job.guest != guest)
@@ -220,17 +219,13 @@ bool BlockUnit::step() noexcept {
         any = true;
         finish(static_cast<std::uint32_t>(ended.cookie), ended.error);
     }
-    for (std::size_t left = unanswered_.size(); left != 0; --left) {
-        const std::uint32_t number = unanswered_.front();
-        unanswered_.pop_front();
-        any = answer(number) || any;  // else it is at the end again
-    }
+    any = answer_late() || any;
     return dispatch() || any;
 }
 
 std::uint64_t BlockUnit::settle(std::uint64_t until_ns) noexcept {
     until_ns = std::min(until_ns, queue_.next_moment());
-    if (!postponed_.empty() || !unanswered_.empty())
+    if (postponed_ != 0 || unanswered_ != 0)
         until_ns = std::min(until_ns, now_ns_ + kLookAgainNs);
     service_->settle(until_ns);
     return until_ns;

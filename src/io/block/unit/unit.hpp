@@ -13,7 +13,8 @@
 // Invariants:
 //  1. A request's message is held until it is answered: no host has more than kHostDepth jobs.
 //  2. What is decided upon is a private copy of the request.
-//  3. A host that does not take its answers holds up nobody else: it has a share of the chunks.
+//  3. A host that does not take its answers holds up nobody else: it has a share of the chunks, and
+//     gets one only where the answer that will empty it has room already.
 //  4. Hosts' memory is touched by the kernel and by the engine only, which survive that it faults.
 //  5. A host that goes leaves nothing behind once the device has ended what it had begun for it.
 #pragma once
@@ -102,6 +103,9 @@ private:
         Host* host = nullptr;
         bool opened = false;
         bool writes = false;
+        std::uint32_t owed = 0;                  // answers that are going to come from chunks
+        std::deque<std::uint32_t> postponed{};   // begun, and wait for a chunk or for their memory
+        std::deque<std::uint32_t> unanswered{};  // ended, and had no room for the answer
     };
     struct Job {
         enum class State : std::uint8_t { free, queued, working, answering, sending };
@@ -116,6 +120,7 @@ private:
         std::uint64_t bytes = 0;                 // of the disk
         std::uint32_t chunk = Chunks::kNone;
         Host* chunk_of = nullptr;  // with a chunk: on whose account
+        bool owes = false;         // counted in the guest's `owed`
         client::Reached reached{};
         int error = 0;
         std::vector<abi::block::Extent> extents{};
@@ -144,8 +149,12 @@ private:
     [[nodiscard]] Begun find_memory(Job& job, Order& order) noexcept;
     [[nodiscard]] bool take_chunk(Job& job) noexcept;
     void give_chunk(Job& job) noexcept;
+    void settle_debt(Job& job) noexcept;
     void finish(std::uint32_t number, int error) noexcept;
     [[nodiscard]] bool answer(std::uint32_t number) noexcept;
+    [[nodiscard]] bool answer_late() noexcept;
+    [[nodiscard]] ErrorCode send_chunk(std::uint32_t number) noexcept;
+    [[nodiscard]] ErrorCode send_done(const Job& job) noexcept;
     void count(Job& job) noexcept;
     [[nodiscard]] std::uint32_t take_job() noexcept;
     void free_job(std::uint32_t number) noexcept;
@@ -160,8 +169,8 @@ private:
     FairQueue queue_;
     std::deque<Job> jobs_;  // which do not move: the device writes to their extents
     std::vector<std::uint32_t> free_jobs_;
-    std::deque<std::uint32_t> postponed_;   // popped, and wait for a chunk or for their memory
-    std::deque<std::uint32_t> unanswered_;  // ended, and had no room for the answer
+    std::size_t postponed_ = 0;   // of all guests
+    std::size_t unanswered_ = 0;  // likewise
     std::vector<std::unique_ptr<Host>> hosts_;
     std::vector<std::unique_ptr<Guest>> guests_;
     std::uint64_t now_ns_ = 0;
