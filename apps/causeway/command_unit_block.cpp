@@ -118,7 +118,10 @@ private:
         while (!stopping_.load(std::memory_order_relaxed)) {
             if (unit.step()) {
                 active_ns = platform::monotonic_ns();
-                spinner.reset();
+                if (unit.shared())
+                    spinner.worked();
+                else
+                    spinner.reset();
                 continue;
             }
             if (const std::string& why = unit.service().withdrawn(); !why.empty())

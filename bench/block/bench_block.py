@@ -251,7 +251,9 @@ def arguments():
     parser.add_argument("--no-fairness", action="store_true", help="leave that out")
     parser.add_argument("--disk-folder", default=None, metavar="FOLDER", help="where the images on disk go")
     parser.add_argument("--bin", default=os.path.join(SOURCE, "build", "bin"), metavar="FOLDER")
-    parser.add_argument("--plugin", default=None, metavar="FILE", help="nbdkit's plugin for Causeway")
+    built = os.path.join(SOURCE, "build", "lib", "nbdkit-causeway-plugin.so")
+    parser.add_argument("--plugin", default=built if os.path.exists(built) else None, metavar="FILE",
+                        help="nbdkit's plugin for Causeway (the build's, where it has one)")
     parser.add_argument("--output", default=os.path.join(SOURCE, "build", "bench", "block.json"), metavar="FILE")
     return parser.parse_args()
 

@@ -54,6 +54,29 @@ TEST(Spinner, SpinnersOnOneCoreTakeTurns) {
     EXPECT_GE(pass_round(3, kRounds), kRounds);
 }
 
+// One that always has work, on the core of one that waits for it: without giving the core away it
+// would be seen once in a time slice.
+TEST(Spinner, WhoAlwaysWorksGivesTheCoreAwayToo) {
+    const unsigned cpu = allowed_cpus().front();
+    std::atomic<bool> over{false};
+    std::thread waiter([&] {
+        ASSERT_TRUE(pin_thread(cpu).has_value());
+        Spinner spinner;
+        while (!over.load(std::memory_order_acquire))
+            spinner.spin();
+    });
+    std::thread worker([&] {
+        ASSERT_TRUE(pin_thread(cpu).has_value());
+        Spinner spinner;
+        while (spinner.yields() < 1000)
+            spinner.worked();
+        EXPECT_TRUE(spinner.crowded());
+        over.store(true, std::memory_order_release);
+    });
+    worker.join();
+    waiter.join();
+}
+
 // Spins without end, as in one wait, until the clock says so.
 void spin_for(Spinner& spinner, std::uint64_t ns) {
     for (const std::uint64_t end = monotonic_ns() + ns; monotonic_ns() < end;)

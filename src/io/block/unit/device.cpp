@@ -25,8 +25,10 @@ Result<std::unique_ptr<Device>> Device::make(Image& image, Engine engine,
     return device;
 }
 
-// What does not wait for a device is done here and now: handing it over would cost more.
+// Handing over what does not wait for a device would cost more than doing it.
 std::optional<int> Device::try_at_once(const Order& order) noexcept {
+    if (image_.truncated())
+        return EIO;
     if (image_.in_memory()) {
         switch (order.operation) {
             case Operation::read:
@@ -52,10 +54,6 @@ std::optional<int> Device::try_at_once(const Order& order) noexcept {
 }
 
 std::optional<int> Device::submit(const Order& order) noexcept {
-    if (image_.truncated())
-        return EIO;
-    if (const auto done = try_at_once(order))
-        return done;
     const bool ring =
         uring_ && (order.operation == Operation::read || order.operation == Operation::write);
     if (ring) {

@@ -28,8 +28,10 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Device>> make(Image& image, Engine engine,
                                                               std::span<std::byte> own);
 
-    // The outcome where it ends at once (errno); else ended() has it later. At most kDepth may be
-    // under way.
+    // Does what would not wait for anything here and now: its outcome (errno). None: it is to be
+    // submitted.
+    [[nodiscard]] std::optional<int> try_at_once(const Order& order) noexcept;
+    // ended() has it later; else the outcome. At most kDepth may be under way.
     [[nodiscard]] std::optional<int> submit(const Order& order) noexcept;
     // Hands over what was submitted, and looks for what has ended, until the next call.
     [[nodiscard]] std::span<const Ended> ended() noexcept;
@@ -43,7 +45,6 @@ public:
 
 private:
     explicit Device(Image& image) noexcept : image_(image) {}
-    [[nodiscard]] std::optional<int> try_at_once(const Order& order) noexcept;
 
     Image& image_;
     std::uint32_t under_way_ = 0;

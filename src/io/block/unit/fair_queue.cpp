@@ -1,6 +1,7 @@
 #include "io/block/unit/fair_queue.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace causeway::io::block {
 namespace {
@@ -64,19 +65,35 @@ void FairQueue::remove(Party party) noexcept {
 }
 
 void FairQueue::push(Party party, std::uint32_t item, std::uint64_t bytes) {
-    parties_[party]->items.push_back({item, bytes});
+    parties_[party]->items.push_back({item, bytes, false});
     ++queued_;
     next_ns_ = 0;
+}
+
+void FairQueue::push_again(Party party, std::uint32_t item, std::uint64_t bytes) {
+    parties_[party]->items.push_front({item, bytes, true});
+    ++queued_;
+    next_ns_ = 0;
+}
+
+void FairQueue::take_rest(Party party, Rest rest) noexcept {
+    Lane& lane = *parties_[party];
+    if (rest == Rest::done)
+        lane.deficit -= static_cast<std::int64_t>(lane.items.front().bytes);
+    lane.items.pop_front();
+    --queued_;
 }
 
 // Until when a limit holds up the lane's first item; 0: it may go.
 std::uint64_t FairQueue::limited_until(Lane& lane, std::uint64_t now_ns) const noexcept {
     const Item& first = lane.items.front();
+    if (first.begun)
+        return 0;
     return std::max(lane.requests.wait_until(1, now_ns),
                     lane.bytes.wait_until(static_cast<std::int64_t>(first.bytes), now_ns));
 }
 
-std::optional<std::uint32_t> FairQueue::pop(std::uint64_t now_ns) noexcept {
+std::optional<FairQueue::Turn> FairQueue::pop(std::uint64_t now_ns, std::uint64_t most) noexcept {
     next_ns_ = UINT64_MAX;
     // Every lane in turn; one that needs more than a turn's quantum is added up to over the rounds.
     std::size_t idle = 0;
@@ -89,14 +106,14 @@ std::optional<std::uint32_t> FairQueue::pop(std::uint64_t now_ns) noexcept {
         };
         if (lane == nullptr || lane->items.empty()) {
             if (lane != nullptr)
-                lane->deficit = 0;
+                lane->deficit = std::min<std::int64_t>(lane->deficit, 0);
             ++idle;
             pass();
             continue;
         }
         if (const std::uint64_t until = limited_until(*lane, now_ns); until != 0) {
             next_ns_ = std::min(next_ns_, until);
-            lane->deficit = 0;
+            lane->deficit = std::min<std::int64_t>(lane->deficit, 0);
             ++idle;
             pass();
             continue;
@@ -104,24 +121,39 @@ std::optional<std::uint32_t> FairQueue::pop(std::uint64_t now_ns) noexcept {
         idle = 0;
         if (fresh_turn_) {
             fresh_turn_ = false;
-            lane->deficit += kQuantum * lane->allowance.weight;
+            lane->deficit += static_cast<std::int64_t>(kQuantum * lane->allowance.weight);
         }
-        const Item first = lane->items.front();
-        if (lane->deficit < cost(first)) {
+        Item& first = lane->items.front();
+        const std::uint64_t bytes = std::min(first.bytes, most);
+        const auto cost = static_cast<std::int64_t>(bytes + (first.begun ? 0 : kRequestCost));
+        if (lane->deficit < cost) {
             pass();
             continue;
         }
-        lane->deficit -= cost(first);
-        lane->items.pop_front();
-        --queued_;
-        if (lane->requests.rate != 0)
-            --lane->requests.tokens;
-        if (lane->bytes.rate != 0)
-            lane->bytes.tokens -= static_cast<std::int64_t>(first.bytes);
+        lane->deficit -= cost;
+        if (const std::size_t before = std::exchange(last_, turn_);
+            before != turn_ && before != SIZE_MAX)
+            shared_until_ns_ = now_ns + kLatelyNs;
+        const Turn turn{first.number, bytes, bytes == first.bytes};
+        begin(*lane, first);
+        first.bytes -= bytes;
+        if (turn.last) {
+            lane->items.pop_front();
+            --queued_;
+        }
         next_ns_ = 0;
-        return first.number;
+        return turn;
     }
     return std::nullopt;
+}
+
+void FairQueue::begin(Lane& lane, Item& item) noexcept {
+    if (std::exchange(item.begun, true))
+        return;
+    if (lane.requests.rate != 0)
+        --lane.requests.tokens;
+    if (lane.bytes.rate != 0)
+        lane.bytes.tokens -= static_cast<std::int64_t>(item.bytes);
 }
 
 }  // namespace causeway::io::block

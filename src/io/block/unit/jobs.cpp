@@ -17,9 +17,11 @@ using messaging::Channel;
 using messaging::Message;
 
 constexpr std::uint32_t kReleased = UINT32_MAX;  // as a token
-// Begun before the fabric is looked at again, so that a newcomer waits for no more than these.
-constexpr int kMostAtOnce = 32;
-constexpr std::uint64_t kMostBytesAtOnce = 256U << 10;
+// What a step takes upon itself before it looks at the fabric again, in bytes moved. Among several
+// hosts that is one request or a part of one, so that none waits for more of another's.
+constexpr std::uint64_t kMostAtOnce = 256U << 10;
+constexpr std::uint64_t kPart = 8U << 10;
+constexpr std::uint64_t kTurnCost = 128;  // of one that goes to the device, or has to wait
 
 [[nodiscard]] bool is_request(std::uint16_t kind) noexcept {
     return kind >= static_cast<std::uint16_t>(wire::Kind::read) &&
@@ -98,6 +100,9 @@ void BlockUnit::enqueue(Guest& guest, const Message& message) noexcept {
     job.kind = static_cast<wire::Kind>(message.kind);
     std::memcpy(&job.request, message.data, sizeof job.request);
     job.inline_data = message.data + sizeof job.request;
+    job.done = 0;
+    job.data = nullptr;
+    job.error = 0;
     const auto behind = static_cast<std::uint32_t>(message.length - sizeof job.request);
     if (const int error = check(guest, job, behind); error != 0) {
         finish(number, error);
@@ -136,35 +141,27 @@ int BlockUnit::check(const Guest& guest, Job& job, std::uint32_t length) const n
 // Begins what is queued, as far as there is room; false: nothing. What there is no room for waits
 // by itself: it is one host's business.
 bool BlockUnit::dispatch() noexcept {
-    std::uint64_t bytes = 0;
-    int begun = 0;
-    const auto may_begin = [&] {
-        return begun < kMostAtOnce && bytes < kMostBytesAtOnce &&
-               device_->under_way() < Device::kDepth;
-    };
-    const auto has_begun = [&](std::uint32_t number) {
-        const std::uint64_t size = jobs_[number].bytes;
-        if (begin(number) == Begun::no_room)
-            return false;
-        bytes += size;
-        ++begun;
-        return true;
-    };
-    for (std::size_t i = 0; postponed_ != 0 && i < guests_.size(); ++i) {
-        auto& waiting = guests_[i]->postponed;
-        while (may_begin() && !waiting.empty() && has_begun(waiting.front())) {
-            waiting.pop_front();
-            --postponed_;
-        }
-    }
-    for (int i = 0; i < 2 * kMostAtOnce && may_begin(); ++i) {
-        const auto next = queue_.pop(now_ns_);
-        if (!next)
+    const bool shared = queue_.shared(now_ns_);
+    const std::uint64_t most = shared ? kPart : UINT64_MAX;
+    const std::uint64_t limit = shared ? FairQueue::kRequestCost : kMostAtOnce;
+    std::uint64_t spent = 0;
+    if (postponed_ != 0)
+        queue_postponed();
+    while (spent < limit && device_->under_way() < Device::kDepth) {
+        const auto turn = queue_.pop(now_ns_, most);
+        if (!turn)
             break;
-        if (!has_begun(*next))
-            postpone(*next);
+        const FairQueue::Party party = jobs_[turn->item].guest->host->party;
+        const Begun begun = begin(*turn, spent);
+        if (begun != Begun::part && !turn->last) {
+            queue_.take_rest(party,
+                             begun == Begun::whole ? FairQueue::Rest::done : FairQueue::Rest::left);
+        }
+        if (begun == Begun::nothing)
+            postpone(turn->item);
+        spent += kTurnCost;
     }
-    return begun != 0;
+    return spent != 0;
 }
 
 void BlockUnit::postpone(std::uint32_t number) noexcept {
@@ -176,61 +173,90 @@ void BlockUnit::postpone(std::uint32_t number) noexcept {
     }
 }
 
-BlockUnit::Begun BlockUnit::begin(std::uint32_t number) noexcept {
-    Job& job = jobs_[number];
-    Order order{operation_of(job.kind), job.request.flags, job.request.offset, job.bytes};
-    order.extents = &job.extents;
-    order.cookie = number;
-    job.error = 0;
-    if ((order.operation == Operation::read || order.operation == Operation::write) &&
-        find_memory(job, order) == Begun::no_room) {
-        return Begun::no_room;
+// Those for which there is memory now.
+void BlockUnit::queue_postponed() noexcept {
+    for (const auto& guest : guests_) {
+        auto& waiting = guest->postponed;
+        while (!waiting.empty() && find_memory(jobs_[waiting.front()]) == Found::yes) {
+            const std::uint32_t number = waiting.front();
+            waiting.pop_front();
+            --postponed_;
+            try {
+                queue_.push_again(guest->host->party, number, jobs_[number].bytes);
+            } catch (const std::bad_alloc&) {
+                finish(number, ENOMEM);
+            }
+        }
     }
+}
+
+// A part is done here and now, or all that is left goes to the device.
+BlockUnit::Begun BlockUnit::begin(const FairQueue::Turn& turn, std::uint64_t& spent) noexcept {
+    const std::uint32_t number = turn.item;
+    Job& job = jobs_[number];
+    const bool moves = job.kind == wire::Kind::read || job.kind == wire::Kind::write;
+    if (moves && job.data == nullptr && find_memory(job) == Found::no_room)
+        return Begun::nothing;
     if (job.error != 0) {
         finish(number, job.error);
-        return Begun::yes;
+        return Begun::whole;
     }
+    Order order{operation_of(job.kind), job.request.flags, job.request.offset + job.done,
+                moves ? turn.bytes : job.bytes};
+    order.data = moves ? job.data + job.done : nullptr;
+    order.extents = &job.extents;
+    order.cookie = number;
+    if (const auto error = device_->try_at_once(order)) {
+        spent += FairQueue::kRequestCost + turn.bytes;
+        job.done += turn.bytes;
+        if (*error == 0 && !turn.last)
+            return Begun::part;
+        finish(number, *error);
+        return Begun::whole;
+    }
+    order.length = job.bytes - job.done;
     job.state = Job::State::working;
     if (const auto error = device_->submit(order))
         finish(number, *error);
-    return Begun::yes;
+    return Begun::whole;
 }
 
 // Where the device reads from or writes to; job.error where there is none.
-BlockUnit::Begun BlockUnit::find_memory(Job& job, Order& order) noexcept {
+BlockUnit::Found BlockUnit::find_memory(Job& job) noexcept {
     const wire::Request& request = job.request;
-    const bool reads = order.operation == Operation::read;
+    const bool reads = job.kind == wire::Kind::read;
     const std::byte* from = job.inline_data;
     if (reads || (request.flags & flag::kInPlace) != 0) {
         const abi::AddressSegment remote{request.handle, request.generation, request.address};
         const ErrorCode code = job.channel->pair().reach(
             remote, job.bytes, reads ? CW_ACCESS_REMOTE_WRITE : CW_ACCESS_REMOTE_READ, job.reached);
         if (code == ErrorCode::again)
-            return Begun::no_room;
+            return Found::no_room;
         if (code != ErrorCode::none && !(code == ErrorCode::unsupported && reads)) {
             job.error = EFAULT;
-            return Begun::yes;
+            return Found::yes;
         }
         from = job.reached.at;
     }
-    order.data = const_cast<std::byte*>(from);
+    job.data = const_cast<std::byte*>(from);
     const bool usable =
         from != nullptr && reinterpret_cast<std::uintptr_t>(from) % image_.alignment() == 0;
     if (usable)
-        return Begun::yes;
+        return Found::yes;
     // Not aligned as the device wants it. A host's memory is touched by the kernel and by the
     // engine only, which survive that it faults: a read is put there, a write has to come along.
     if (!reads && job.reached.at != nullptr) {
         job.error = EFAULT;
-        return Begun::yes;
+        return Found::yes;
     }
     job.reached = {};
+    job.data = nullptr;
     if (!take_chunk(job))
-        return Begun::no_room;
-    order.data = chunks_.at(job.chunk);
+        return Found::no_room;
+    job.data = chunks_.at(job.chunk);
     if (!reads)
-        std::memcpy(order.data, from, job.bytes);
-    return Begun::yes;
+        std::memcpy(job.data, from, job.bytes);
+    return Found::yes;
 }
 
 // A host has a share of the chunks at most, and to be read into only as many as it has room for

@@ -61,6 +61,8 @@ public:
     [[nodiscard]] bool step() noexcept;
     // What to wait for: service().fd() and device().files(), at most until this moment.
     [[nodiscard]] std::uint64_t settle(std::uint64_t until_ns) noexcept;
+    // Have several hosts asked for something lately?
+    [[nodiscard]] bool shared() const noexcept { return queue_.shared(now_ns_); }
     [[nodiscard]] messaging::Service& service() noexcept { return *service_; }
     [[nodiscard]] const Device& device() const noexcept { return *device_; }
 
@@ -103,8 +105,9 @@ private:
         Host* host = nullptr;
         bool opened = false;
         bool writes = false;
-        std::uint32_t owed = 0;                  // answers that are going to come from chunks
-        std::deque<std::uint32_t> postponed{};   // begun, and wait for a chunk or for their memory
+        std::uint32_t owed = 0;  // answers that are going to come from chunks
+        std::deque<std::uint32_t>
+            postponed{};  // had a turn, and wait for a chunk or for their memory
         std::deque<std::uint32_t> unanswered{};  // ended, and had no room for the answer
     };
     struct Job {
@@ -118,6 +121,8 @@ private:
         abi::block::Request request{};
         const std::byte* inline_data = nullptr;  // behind the request
         std::uint64_t bytes = 0;                 // of the disk
+        std::uint64_t done = 0;                  // of these
+        std::byte* data = nullptr;  // which it moves: a chunk, the host's, or the message's
         std::uint32_t chunk = Chunks::kNone;
         Host* chunk_of = nullptr;  // with a chunk: on whose account
         bool owes = false;         // counted in the guest's `owed`
@@ -125,7 +130,9 @@ private:
         int error = 0;
         std::vector<abi::block::Extent> extents{};
     };
-    enum class Begun : std::uint8_t { yes, no_room };
+    enum class Found : std::uint8_t { yes, no_room };
+    // What a turn came to: a part is done, all that there is to begin has begun, or nothing.
+    enum class Begun : std::uint8_t { part, whole, nothing };
 
     BlockUnit(UnitTerms terms, Image& image) noexcept : terms_(std::move(terms)), image_(image) {}
 
@@ -145,8 +152,9 @@ private:
     [[nodiscard]] int check(const Guest& guest, Job& job, std::uint32_t length) const noexcept;
     [[nodiscard]] bool dispatch() noexcept;
     void postpone(std::uint32_t number) noexcept;
-    [[nodiscard]] Begun begin(std::uint32_t number) noexcept;
-    [[nodiscard]] Begun find_memory(Job& job, Order& order) noexcept;
+    void queue_postponed() noexcept;
+    [[nodiscard]] Begun begin(const FairQueue::Turn& turn, std::uint64_t& spent) noexcept;
+    [[nodiscard]] Found find_memory(Job& job) noexcept;
     [[nodiscard]] bool take_chunk(Job& job) noexcept;
     void give_chunk(Job& job) noexcept;
     void settle_debt(Job& job) noexcept;

@@ -16,7 +16,7 @@ std::map<std::uint32_t, int> turns(FairQueue& queue, int count) {
         const auto item = queue.pop(0);
         if (!item)
             break;
-        ++got[*item];
+        ++got[item->item];
     }
     return got;
 }
@@ -38,7 +38,7 @@ TEST(FairQueue, KeepsTheOrderOfOneParty) {
     for (std::uint32_t i = 0; i < 100; ++i)
         queue.push(party, i, i * 1000);
     for (std::uint32_t i = 0; i < 100; ++i)
-        EXPECT_EQ(queue.pop(0), i);
+        EXPECT_EQ(queue.pop(0)->item, i);
 }
 
 TEST(FairQueue, AFloodDoesNotHoldUpOthers) {
@@ -136,6 +136,81 @@ TEST(FairQueue, ALimitedPartyDoesNotHoldUpOthers) {
     EXPECT_FALSE(queue.empty());
 }
 
+// One that is served in parts stays in front, and takes turns with the others.
+TEST(FairQueue, PartsOfALongRequestTakeTurns) {
+    FairQueue queue;
+    const auto large = queue.add({}, 0);
+    const auto small = queue.add({}, 0);
+    queue.push(large, 0, 40'000);
+    queue.push(large, 2, 100);
+    for (int i = 0; i < 50; ++i)
+        queue.push(small, 1, 4096);
+    std::uint64_t bytes = 0;
+    int between = 0;
+    for (;;) {
+        const auto turn = queue.pop(0, 8192);
+        ASSERT_TRUE(turn.has_value());
+        ASSERT_NE(turn->item, 2u);  // not before the one in front of it has ended
+        if (turn->item == 1) {
+            ++between;
+            continue;
+        }
+        ASSERT_LE(turn->bytes, 8192u);
+        bytes += turn->bytes;
+        EXPECT_EQ(turn->last, bytes == 40'000);
+        if (turn->last)
+            break;
+    }
+    EXPECT_EQ(bytes, 40'000u);
+    EXPECT_GE(between, 4);
+}
+
+TEST(FairQueue, WhatIsDoneBesideItsTurnIsADebt) {
+    FairQueue queue;
+    const auto device = queue.add({}, 0);
+    const auto other = queue.add({}, 0);
+    queue.push(device, 0, 160 * 1024);
+    queue.push(device, 0, 4096);
+    EXPECT_FALSE(queue.pop(0, 4096)->last);
+    queue.take_rest(device, FairQueue::Rest::done);
+    for (int i = 0; i < 100; ++i)
+        queue.push(other, 1, 4096);
+    int before = 0;
+    while (queue.pop(0)->item == 1)
+        ++before;
+    EXPECT_NEAR(before, 20, 2);  // as many bytes as it has had
+}
+
+TEST(FairQueue, WhatComesAgainIsInFrontAndPastTheLimits) {
+    FairQueue queue;
+    const auto party = queue.add({.requests = 10}, 0);
+    queue.push(party, 1, 100'000);
+    queue.push(party, 2, 0);
+    EXPECT_FALSE(queue.pop(0, 8192)->last);
+    queue.take_rest(party, FairQueue::Rest::left);
+    queue.push_again(party, 1, 100'000);
+    EXPECT_EQ(queue.pop(0)->item, 1u);  // the one request that there was leave for
+    EXPECT_FALSE(queue.pop(0).has_value());
+    EXPECT_EQ(queue.pop(kSecond)->item, 2u);
+}
+
+TEST(FairQueue, IsSharedWhileSeveralHaveTurns) {
+    FairQueue queue;
+    const auto a = queue.add({}, 0);
+    const auto b = queue.add({}, 0);
+    queue.push(a, 0, 0);
+    (void)queue.pop(kSecond);
+    EXPECT_FALSE(queue.shared(kSecond));
+    queue.push(b, 1, 0);
+    (void)queue.pop(kSecond);
+    EXPECT_TRUE(queue.shared(kSecond));
+    for (int i = 0; i < 10; ++i) {
+        queue.push(b, 1, 0);
+        (void)queue.pop(2 * kSecond);
+    }
+    EXPECT_FALSE(queue.shared(3 * kSecond));
+}
+
 TEST(FairQueue, ForgetsWhoGoes) {
     FairQueue queue;
     const auto a = queue.add({}, 0);
@@ -145,7 +220,7 @@ TEST(FairQueue, ForgetsWhoGoes) {
     queue.push(b, 3, 0);
     queue.drop(a, [](std::uint32_t item) { return item == 1; });
     queue.remove(b);
-    EXPECT_EQ(queue.pop(0), 2u);
+    EXPECT_EQ(queue.pop(0)->item, 2u);
     EXPECT_TRUE(queue.empty());
     EXPECT_EQ(queue.add({}, 0), b);  // its place is used again
 }
