@@ -74,6 +74,15 @@ for executor in adapter direct; do
         --verify=crc32c --verify_fatal=1 --verify_state_save=0 --do_verify=1 >"$TEST_TMP/fio.log" 2>&1 || fail "fio --verify"
     echo "$executor: fio --verify"
 
+    # --- over TLS, which is nbdkit's: with a key of both, and not without
+    rm -f "$TEST_TMP/tls.sock"
+    printf 'somebody:%s\n' "$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" >"$TEST_TMP/keys.psk"
+    said=$(nbdkit -f -U "$TEST_TMP/tls.sock" --tls=require --tls-psk="$TEST_TMP/keys.psk" "$plugin" storage/a attach=tls \
+        access=read --run "nbdcopy 'nbds+unix://somebody@/?socket=$TEST_TMP/tls.sock&tls-psk-file=$TEST_TMP/keys.psk' \
+        '$TEST_TMP/back' && ! nbdinfo 'nbd+unix:///?socket=$TEST_TMP/tls.sock'" 2>&1) || fail "over TLS: $said"
+    expect_same "$images/a.img" "$TEST_TMP/back" "a copy over TLS"
+    echo "$executor: nbdcopy over TLS"
+
     # --- one writer, any number of readers
     said=$(nbdkit -f -U - "$plugin" storage/a attach=three access=write --run true 2>&1) &&
         fail "a second partition may write"

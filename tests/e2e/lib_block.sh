@@ -13,7 +13,7 @@ images=$TEST_TMP # where the disks lie
 export LD_LIBRARY_PATH=$CAUSEWAY_LIB
 export LIBGUESTFS_BACKEND=direct
 declare -A nbdkit_pid=() # by name
-mounted=                 # a file system that goes with the test
+mounts=()                # file systems that go with the test, in a namespace of its own, the latest last
 executor=any
 
 need() {
@@ -22,10 +22,26 @@ need() {
 }
 
 at_exit() { # finish() of support/lib.sh calls it, and has the status
+    local i
+    for ((i = ${#mounts[@]} - 1; i >= 0; --i)); do umount --lazy "${mounts[i]}" || true; done
     end_all "${nbdkit_pid[@]}"
-    # The kernel lets go of what a ring of io_uring held a moment after its process.
-    [ -z "$mounted" ] || until_true "the end of $mounted" umount "$mounted" 2>>"$TEST_TMP/umount.log"
     tell_of_failure
+}
+# unmount FOLDER: the kernel lets go of what a ring of io_uring held a moment after its process.
+unmount() {
+    until_true "the end of $1" umount "$1" 2>>"$TEST_TMP/umount.log"
+    unset "mounts[-1]"
+}
+need_fuse() { [ -w /dev/fuse ] || skip "no /dev/fuse here, or not for this user"; }
+# start_nbdfuse FOLDER WORDS...: what nbdfuse is told, as the file FOLDER/nbd under $TEST_TMP.
+start_nbdfuse() {
+    local folder=$TEST_TMP/$1
+    shift
+    mkdir -p "$folder"
+    nbdfuse "$folder" "$@" >"$TEST_TMP/nbdfuse.log" 2>&1 &
+    others+=("$!")
+    until_true "$folder/nbd" test -f "$folder/nbd"
+    mounts+=("$folder")
 }
 
 # start_unit OPTIONS...: the disks, and how they are served.
