@@ -20,23 +20,25 @@ class Chunks {
 public:
     static constexpr std::uint32_t kSmall = 4096;        // bytes of a small chunk
     static constexpr std::uint32_t kLarge = 256U << 10;  // bytes of a large one
-    static constexpr std::uint32_t kSmallCount = 128;
     static constexpr std::uint32_t kLargeCount = 16;
     static constexpr std::uint32_t kNone = UINT32_MAX;
 
     [[nodiscard]] bool made() const noexcept { return region_ != nullptr; }
-    [[nodiscard]] Result<void> make(const std::shared_ptr<client::Partition>& partition) {
+    // With so many small ones.
+    [[nodiscard]] Result<void> make(const std::shared_ptr<client::Partition>& partition,
+                                    std::uint32_t small_count) {
+        small_count_ = small_count;
         CW_TRY_ASSIGN(
             client::Region region,
             client::Region::allocate(
                 partition, size(),
                 {.access = CW_ACCESS_REMOTE_READ | CW_ACCESS_REMOTE_WRITE | CW_ACCESS_EXPORTABLE}));
-        small_.reserve(kSmallCount);
+        small_.reserve(small_count);
         large_.reserve(kLargeCount);
-        for (std::uint32_t i = kSmallCount; i-- > 0;)
+        for (std::uint32_t i = small_count; i-- > 0;)
             small_.push_back(i);
         for (std::uint32_t i = kLargeCount; i-- > 0;)
-            large_.push_back(kSmallCount + i);
+            large_.push_back(small_count + i);
         region_ = std::make_unique<client::Region>(std::move(region));
         return {};
     }
@@ -50,7 +52,7 @@ public:
         return chunk;
     }
     void give(std::uint32_t chunk) noexcept {
-        (chunk < kSmallCount ? small_ : large_).push_back(chunk);  // within what make() reserved
+        (chunk < small_count_ ? small_ : large_).push_back(chunk);  // within what make() reserved
     }
     [[nodiscard]] std::byte* at(std::uint32_t chunk) const noexcept {
         return region_->data() + offset(chunk);
@@ -63,16 +65,17 @@ public:
     }
     // All of it.
     [[nodiscard]] std::byte* data() const noexcept { return region_->data(); }
-    [[nodiscard]] static constexpr std::size_t size() noexcept {
-        return std::size_t{kSmall} * kSmallCount + std::size_t{kLarge} * kLargeCount;
+    [[nodiscard]] std::size_t size() const noexcept {
+        return std::size_t{kSmall} * small_count_ + std::size_t{kLarge} * kLargeCount;
     }
 
 private:
-    [[nodiscard]] static constexpr std::uint64_t offset(std::uint32_t chunk) noexcept {
-        return chunk < kSmallCount ? std::uint64_t{chunk} * kSmall
-                                   : std::uint64_t{kSmall} * kSmallCount +
-                                         std::uint64_t{chunk - kSmallCount} * kLarge;
+    [[nodiscard]] std::uint64_t offset(std::uint32_t chunk) const noexcept {
+        return chunk < small_count_ ? std::uint64_t{chunk} * kSmall
+                                    : std::uint64_t{kSmall} * small_count_ +
+                                          std::uint64_t{chunk - small_count_} * kLarge;
     }
+    std::uint32_t small_count_ = 0;
     std::unique_ptr<client::Region> region_;
     std::vector<std::uint32_t> small_;
     std::vector<std::uint32_t> large_;

@@ -19,6 +19,8 @@ constexpr std::uint64_t kSpinNs = 200'000;  // before a sleep
 constexpr std::uint32_t kKnownFlags =
     CW_DISK_FUA | CW_DISK_ALLOCATE | CW_DISK_FAST_ONLY | CW_DISK_ONE_EXTENT;
 
+constexpr std::uint32_t kSmallChunks = 128;
+
 // What each side tells the other is short but for extents; data does not come by message.
 [[nodiscard]] messaging::HostTerms host_terms(std::shared_ptr<client::Partition> partition,
                                               const std::string& target, const DiskTerms& terms) {
@@ -160,7 +162,7 @@ Result<void> Disk::find_memory(Request& request) {
     if (!moves_data(request.asked.operation))
         return {};
     if (request.asked.handle == 0)
-        return bounce_.made() ? Result<void>{} : bounce_.make(partition_);
+        return bounce_.made() ? Result<void>{} : bounce_.make(partition_, kSmallChunks);
     constexpr std::uint32_t kNeeded = CW_ACCESS_REMOTE_READ | CW_ACCESS_REMOTE_WRITE;
     client::RegionSpan region;
     std::uint64_t offset = 0;

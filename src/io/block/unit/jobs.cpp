@@ -267,7 +267,7 @@ bool BlockUnit::take_chunk(Job& job) noexcept {
         return false;
     const bool small = job.bytes <= Chunks::kSmall;
     std::uint32_t& held = small ? job.guest->host->small_chunks : job.guest->host->large_chunks;
-    if (held >= (small ? Chunks::kSmallCount : Chunks::kLargeCount) / kChunkShares)
+    if (held >= (small ? kSmallChunks : Chunks::kLargeCount) / kChunkShares)
         return false;
     job.chunk = chunks_.take(static_cast<std::uint32_t>(job.bytes));
     if (job.chunk == Chunks::kNone)

@@ -13,9 +13,10 @@ namespace causeway::io::block {
 inline constexpr std::uint32_t kHostDepth = 128;           // requests of a connection at once
 inline constexpr std::uint32_t kMostInline = 4096;         // bytes that come by Send
 inline constexpr std::uint32_t kLargeWrites = 16;          // that come by Write, at once
-inline constexpr std::uint32_t kMostInPlace = 256U << 10;  // bytes: what others wait for at most
+inline constexpr std::uint32_t kMostInPlace = 256U << 10;  // bytes
 static_assert(kMostInPlace <= Chunks::kLarge);
 inline constexpr std::uint32_t kChunkShares = 4;  // a partition has one of so many at most
+inline constexpr std::uint32_t kSmallChunks = kChunkShares * kHostDepth;
 inline constexpr std::uint64_t kMostDeallocate = 1ULL << 30;  // bytes
 
 [[nodiscard]] inline messaging::ChannelTerms channel_terms(abi::Executor executor) noexcept {

@@ -29,9 +29,9 @@ Result<std::unique_ptr<BlockUnit>> BlockUnit::open(std::shared_ptr<client::Parti
     std::unique_ptr<BlockUnit> unit(new BlockUnit(terms, image));
     if (::getrandom(&unit->run_, sizeof unit->run_, 0) != sizeof unit->run_)
         return fail_errno("getrandom for a disk", errno);
-    CW_TRY(unit->chunks_.make(partition));
+    CW_TRY(unit->chunks_.make(partition, kSmallChunks));
     CW_TRY_ASSIGN(unit->device_,
-                  Device::make(image, terms.engine, {unit->chunks_.data(), Chunks::size()}));
+                  Device::make(image, terms.engine, {unit->chunks_.data(), unit->chunks_.size()}));
     CW_TRY_ASSIGN(unit->service_, messaging::Service::open(std::move(partition), terms.name,
                                                            channel_terms(terms.executor)));
     return unit;
