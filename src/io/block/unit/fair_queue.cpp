@@ -131,9 +131,7 @@ std::optional<FairQueue::Turn> FairQueue::pop(std::uint64_t now_ns, std::uint64_
             continue;
         }
         lane->deficit -= cost;
-        if (const std::size_t before = std::exchange(last_, turn_);
-            before != turn_ && before != SIZE_MAX)
-            shared_until_ns_ = now_ns + kLatelyNs;
+        note_turn(now_ns);
         const Turn turn{first.number, bytes, bytes == first.bytes};
         begin(*lane, first);
         first.bytes -= bytes;
@@ -145,6 +143,17 @@ std::optional<FairQueue::Turn> FairQueue::pop(std::uint64_t now_ns, std::uint64_
         return turn;
     }
     return std::nullopt;
+}
+
+// From one party to another and on to a third, or back, within a short time: they take turns. One
+// change alone is a party that begins where another has ended.
+void FairQueue::note_turn(std::uint64_t now_ns) noexcept {
+    const std::size_t last = std::exchange(last_, turn_);
+    if (last == turn_ || last == SIZE_MAX)
+        return;
+    if (const std::uint64_t before = std::exchange(changed_ns_, now_ns);
+        before != 0 && now_ns - before < kTogetherNs)
+        shared_until_ns_ = now_ns + kLatelyNs;
 }
 
 void FairQueue::begin(Lane& lane, Item& item) noexcept {

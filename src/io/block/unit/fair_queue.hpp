@@ -41,6 +41,7 @@ public:
     static constexpr std::uint64_t kRequestCost = 4096;     // in bytes: of one that moves nothing
     static constexpr std::uint64_t kQuantum = 8192;         // bytes that weight 1 gets in a turn
     static constexpr std::uint64_t kBurstNs = 100'000'000;  // that a limit saves up, at most
+    static constexpr std::uint64_t kTogetherNs = 100'000'000;  // between turns of several
     static constexpr std::uint64_t kLatelyNs = 1'000'000'000;
 
     // All throw std::bad_alloc only.
@@ -56,7 +57,7 @@ public:
     // be done now.
     enum class Rest : std::uint8_t { done, left };
     void take_rest(Party party, Rest rest) noexcept;
-    // Has more than one party had turns lately?
+    // Have several parties had turns by turns lately?
     [[nodiscard]] bool shared(std::uint64_t now_ns) const noexcept {
         return now_ns < shared_until_ns_;
     }
@@ -96,13 +97,15 @@ private:
         Bucket bytes{};
     };
     static void begin(Lane& lane, Item& item) noexcept;  // its first turn
+    void note_turn(std::uint64_t now_ns) noexcept;
     [[nodiscard]] std::uint64_t limited_until(Lane& lane, std::uint64_t now_ns) const noexcept;
 
     std::vector<std::unique_ptr<Lane>> parties_;  // null: free
     std::size_t turn_ = 0;
     bool fresh_turn_ = true;  // its quantum has not been added yet
     std::size_t queued_ = 0;
-    std::size_t last_ = SIZE_MAX;  // who had the last turn
+    std::size_t last_ = SIZE_MAX;   // who had the last turn
+    std::uint64_t changed_ns_ = 0;  // when it was another's before; 0: never yet
     std::uint64_t shared_until_ns_ = 0;
     std::uint64_t next_ns_ = UINT64_MAX;
 };

@@ -201,14 +201,19 @@ TEST(FairQueue, IsSharedWhileSeveralHaveTurns) {
     queue.push(a, 0, 0);
     (void)queue.pop(kSecond);
     EXPECT_FALSE(queue.shared(kSecond));
-    queue.push(b, 1, 0);
-    (void)queue.pop(kSecond);
-    EXPECT_TRUE(queue.shared(kSecond));
+    for (std::uint64_t i = 0; i < 10; ++i) {
+        queue.push(b, 1, 0);
+        (void)queue.pop(kSecond + i);
+    }
+    EXPECT_FALSE(queue.shared(kSecond + 10));  // b has followed a, no more
+    queue.push(a, 0, 0);
+    (void)queue.pop(kSecond + 10);
+    EXPECT_TRUE(queue.shared(kSecond + 10));
     for (int i = 0; i < 10; ++i) {
         queue.push(b, 1, 0);
         (void)queue.pop(2 * kSecond);
     }
-    EXPECT_FALSE(queue.shared(3 * kSecond));
+    EXPECT_FALSE(queue.shared(4 * kSecond));
 }
 
 TEST(FairQueue, ForgetsWhoGoes) {
