@@ -71,6 +71,7 @@ json figures_of(const NetworkUnit& unit) {
                          {"uplink", port.partition.empty()},
                          {"mac", port.mac},
                          {"executor", port.executor},
+                         {"connected", port.connected},
                          {"frames_in", port.counters.frames_in},
                          {"bytes_in", port.counters.bytes_in},
                          {"frames_out", port.counters.frames_out},
@@ -80,7 +81,7 @@ json figures_of(const NetworkUnit& unit) {
                          {"multicast_in", port.counters.multicast_in},
                          {"dropped", drops}});
     }
-    return {{"ports", ports}};
+    return {{"ports", ports}, {"early_frames", unit.early_frames()}};
 }
 
 // Until a signal comes, the adapter has gone for good, or it has withdrawn the controller.

@@ -86,6 +86,8 @@ for executor in adapter direct; do
     end "${guest_pid[a]}" "${guest_pid[b]}"
     guest_pid=()
     stop_unit
+    [ "$(port_figure b 'not p["connected"] and p["frames_in"] > 0')" = True ] ||
+        fail "the figures of b went with it: $(<"$TEST_TMP/unit.json")"
     end "$adapter"
     adapter=
 done

@@ -207,6 +207,7 @@ TEST_P(NetworkHostile, NothingPassesBeforeJoin) {
         send(villain, make_frame(one.mac, villain.mac), static_cast<NetworkKind>(kind));
     expect_others_go_on();
     EXPECT_EQ(unit->figures().size(), 2U);
+    EXPECT_EQ(unit->early_frames(), 600U);
     join_villain();
     for (const Frame& frame : one.frames)
         EXPECT_EQ(network::check_frame(frame, kMtu).facts.source, two.mac);
@@ -271,6 +272,25 @@ TEST_P(NetworkHostile, WhoHasJoinedKeepsItsAddress) {
     send(villain, make_frame(one.mac, villain.mac));
     until([&] { return one.frames.size() == 1; });
     EXPECT_EQ(counters(villain)[DropReason::spoofed], 1U);
+}
+
+// What a port has counted stays, and is gone on with by the same partition's next one.
+TEST_P(NetworkHostile, WhoComesAndGoesIsCountedOn) {
+    join_villain();
+    for (std::uint64_t round = 1; round <= 3; ++round) {
+        send(villain, make_frame(one.mac, villain.mac));
+        until([&] { return counters(villain).frames_in == round; });
+        EXPECT_EQ(unit->figures().size(), 3U);
+        EXPECT_TRUE(unit->figures().back().connected);
+        villain.host().drop(villain, ErrorCode::peer_gone, "it goes");
+        until([&] { return !unit->figures().back().connected; });
+        EXPECT_EQ(unit->figures().back().partition, "villain");
+        EXPECT_EQ(unit->figures().back().counters.frames_in, round);
+        until([&] { return villain.channel() != nullptr; });
+        until([&] { return villain.join(villain.proper_join()) == ErrorCode::none; });
+        until([&] { return villain.joined == round + 1; });
+    }
+    expect_others_go_on();
 }
 
 TEST_P(NetworkHostile, AForgedSenderIsDroppedAndCounted) {

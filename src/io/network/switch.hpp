@@ -89,6 +89,7 @@ struct PortCounters {
     std::array<std::uint64_t, kDropReasons> dropped{};
     std::array<std::uint64_t, kFrameVerdicts> malformed{};
 
+    PortCounters& operator+=(const PortCounters& more) noexcept;
     [[nodiscard]] std::uint64_t operator[](DropReason reason) const noexcept {
         return dropped[static_cast<std::size_t>(reason)];
     }

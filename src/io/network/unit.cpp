@@ -82,6 +82,7 @@ void NetworkUnit::join(Guest& guest, const Message& message) noexcept {
         if (port.has_value()) {
             guest.port = *port;
             guest.joined = true;
+            guest.before = recall(guest);
             by_port_[port->value()] = &guest;
         } else {
             why = port.error().text;
@@ -105,7 +106,8 @@ void NetworkUnit::join(Guest& guest, const Message& message) noexcept {
 
 void NetworkUnit::message(Channel& channel, const Message& message) noexcept {
     auto* const guest = static_cast<Guest*>(channel.user);
-    if (guest != nullptr && message.kind == kind_of(wire::Kind::frame) && guest->joined) {
+    const bool is_frame = message.kind == kind_of(wire::Kind::frame);
+    if (guest != nullptr && is_frame && guest->joined) {
         const auto received = switch_.receive(guest->port, {message.data, message.length}, now_ns_);
         if (received.decision.kind != Decision::Kind::drop) {
             cw_slice body = message.slice();
@@ -117,6 +119,8 @@ void NetworkUnit::message(Channel& channel, const Message& message) noexcept {
         }
     } else if (guest != nullptr && message.kind == kind_of(wire::Kind::join)) {
         join(*guest, message);
+    } else if (is_frame) {
+        ++early_frames_;
     }
     channel.release(message.token);
 }
@@ -256,6 +260,7 @@ void NetworkUnit::ended(Channel& channel) noexcept {
         return;
     drop_waiting(*guest);
     if (guest->joined) {
+        remember(*guest);
         by_port_[guest->port.value()] = nullptr;
         switch_.remove_port(guest->port);
     }
@@ -314,14 +319,49 @@ std::uint64_t NetworkUnit::settle(std::uint64_t until_ns) noexcept {
 std::vector<NetworkUnit::PortFigures> NetworkUnit::figures() const {
     std::vector<PortFigures> all;
     if (uplink_ != nullptr)
-        all.push_back({"", "", uplink_port_.value(), "", switch_.counters(uplink_port_)});
+        all.push_back({"", "", uplink_port_.value(), "", true, switch_.counters(uplink_port_)});
     for (const auto& guest : guests_) {
-        if (guest->joined) {
-            all.push_back({guest->channel->peer(), guest->mac.to_string(), guest->port.value(),
-                           guest->channel->executor(), switch_.counters(guest->port)});
-        }
+        if (guest->joined)
+            all.push_back(figures_of(*guest));
     }
+    all.insert(all.end(), departed_.begin(), departed_.end());
     return all;
+}
+
+NetworkUnit::PortFigures NetworkUnit::figures_of(const Guest& guest) const {
+    PortFigures figures{guest.channel->peer(),   guest.mac.to_string(),
+                        guest.port.value(),      guest.channel->executor(),
+                        !guest.channel->ended(), switch_.counters(guest.port)};
+    figures.counters += guest.before;
+    return figures;
+}
+
+// Figures alone are lost where there is no memory for them.
+void NetworkUnit::remember(Guest& guest) noexcept {
+    try {
+        if (departed_.size() >= kMostDeparted)
+            departed_.erase(departed_.begin());
+        departed_.push_back(figures_of(guest));
+        departed_.back().connected = false;
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): as it says
+    }
+}
+
+// What a guest's earlier ports have counted, which it goes on with.
+PortCounters NetworkUnit::recall(const Guest& guest) noexcept {
+    try {
+        const std::string mac = guest.mac.to_string();
+        const auto found = std::find_if(departed_.begin(), departed_.end(), [&](const auto& each) {
+            return each.mac == mac && each.partition == guest.channel->peer();
+        });
+        if (found == departed_.end())
+            return {};
+        const PortCounters counters = found->counters;
+        departed_.erase(found);
+        return counters;
+    } catch (const std::bad_alloc&) {
+        return {};
+    }
 }
 
 }  // namespace causeway::io::network

@@ -61,9 +61,14 @@ public:
         std::string mac;
         std::uint32_t port;
         const char* executor;
-        PortCounters counters;
+        bool connected;
+        PortCounters counters;  // of the same partition's earlier ports with this address, too
     };
+    // Of all that are there, then of those that have gone: the latest kMostDeparted.
     [[nodiscard]] std::vector<PortFigures> figures() const;
+    static constexpr std::size_t kMostDeparted = 256;
+    // Frames of partitions that had no port yet: dropped.
+    [[nodiscard]] std::uint64_t early_frames() const noexcept { return early_frames_; }
 
 private:
     struct Waiting {
@@ -77,6 +82,7 @@ private:
         bool stalled = false;  // what came for it was dropped, and it has not taken anything since
         PortId port{};
         MacAddress mac{};
+        PortCounters before{};  // of its earlier ports
         std::deque<Waiting> waiting{};
     };
     // A frame on its way through.
@@ -100,6 +106,9 @@ private:
     [[nodiscard]] Result<void> furnish_uplink();
     [[nodiscard]] bool read_uplink() noexcept;
     void join(Guest& guest, const messaging::Message& message) noexcept;
+    void remember(Guest& guest) noexcept;
+    [[nodiscard]] PortCounters recall(const Guest& guest) noexcept;
+    [[nodiscard]] PortFigures figures_of(const Guest& guest) const;
     void pass(Passing& frame, const Decision& decision) noexcept;
     void give(PortId to, Passing& frame) noexcept;
     [[nodiscard]] ErrorCode send(Guest& to, Passing& frame) noexcept;
@@ -121,6 +130,8 @@ private:
     HeldFrames held_;
     std::array<Guest*, kMaxPorts> by_port_{};
     std::vector<std::unique_ptr<Guest>> guests_;
+    std::vector<PortFigures> departed_;  // the latest last
+    std::uint64_t early_frames_ = 0;
     std::uint32_t waiting_ = 0;  // guests that have frames waiting
     std::uint64_t now_ns_ = 0;
 };
