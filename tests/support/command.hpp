@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "support/eventually.hpp"
+
 namespace causeway::test {
 
 // Path of a program of this build: in $CAUSEWAY_BIN, or beside the running test.
@@ -59,17 +61,5 @@ private:
                                    const CommandOptions& options = {});
 
 void short_pause();
-
-// Calls `done` until it says true, for at most 30 s; did it?
-template<typename F>
-[[nodiscard]] bool eventually(F&& done) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!done()) {
-        if (std::chrono::steady_clock::now() >= deadline)
-            return false;
-        short_pause();
-    }
-    return true;
-}
 
 }  // namespace causeway::test

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "platform/fd.hpp"
+#include "support/eventually.hpp"
 
 namespace causeway::test {
 
@@ -59,14 +60,21 @@ private:
         static State it;
         return it;
     }
-    static long find(const std::string& name) {
+    static long look_for(const std::string& name) {
         for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
             std::ifstream file(task.path() / "comm");
             std::string comm;
             if (std::getline(file, comm) && comm == name)
                 return std::stol(task.path().filename());
         }
-        throw std::runtime_error("there is no thread " + name);
+        return 0;
+    }
+    // A thread that has just been started gives itself its name in its own time.
+    static long find(const std::string& name) {
+        long found = 0;
+        if (!eventually([&] { return (found = look_for(name)) != 0; }))
+            throw std::runtime_error("there is no thread " + name);
+        return found;
     }
 
     platform::UniqueFd entered_;

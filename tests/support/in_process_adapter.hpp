@@ -17,6 +17,7 @@
 
 #include "adapter/server.hpp"
 #include "platform/limits.hpp"
+#include "support/eventually.hpp"
 #include "support/own_holdings.hpp"
 #include "support/temp_directory.hpp"
 
@@ -85,18 +86,5 @@ private:
     Result<void> outcome_;
     std::thread thread_;
 };
-
-// Waits until `condition` holds, generously; whether it did.
-template<typename Condition>
-[[nodiscard]] bool eventually(Condition condition,
-                              std::chrono::seconds patience = std::chrono::seconds(30)) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline)
-            return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return true;
-}
 
 }  // namespace causeway::test
