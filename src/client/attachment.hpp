@@ -147,8 +147,7 @@ public:
     [[nodiscard]] Result<void> give_back(Kind kind, std::uint32_t id, F&& f,
                                          std::uint32_t epoch = kAnyEpoch) {
         const std::lock_guard calls(calls_);
-        // Before it is let go: where the adapter is noted as lost after that, asking it fails
-        // below.
+        // Before it is let go: an adapter that is noted as lost after that refuses below.
         const Moment moment = now();
         if (epoch == kAnyEpoch)
             let_go(kind, id);

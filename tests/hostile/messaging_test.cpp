@@ -1,148 +1,12 @@
 // Ends of the messaging layer that break its rules, by every rule: each loses its connection, with
 // the reason, and another one at the same unit goes on undisturbed.
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <functional>
-#include <memory>
-#include <set>
 
-#include "support/io_ends.hpp"
-#include "support/live_adapter.hpp"
-#include "support/raw_messenger.hpp"
+#include "support/messaging_hostile.hpp"
 
 namespace causeway::test {
 namespace {
 
-using messaging::Channel;
-using messaging::Message;
-using messaging::Service;
-using Header = abi::messaging::Header;
-using Hello = abi::messaging::Hello;
-using Bytes = RawMessenger::Bytes;
-
-constexpr std::uint16_t kService = 4;
-constexpr std::uint32_t kBuffers = 4;
-constexpr std::uint32_t kMessages = 16;
-
-class MessagingHostile : public testing::TestWithParam<const char*> {
-protected:
-    [[nodiscard]] static messaging::ChannelTerms terms() {
-        messaging::ChannelTerms made;
-        made.service = kService;
-        made.messages = kMessages;
-        made.message = 500;
-        made.buffers = kBuffers;
-        made.buffer = 70'000;
-        made.sends = 16;
-        made.place = 1000;
-        made.executor = executor_of(GetParam());
-        return made;
-    }
-    MessagingHostile() {
-        partition = client::Partition::attach(adapter.socket(), "unit", {}).value();
-        service = Service::open(partition, "thing0", terms()).value();
-        unit.on_message = [this](Channel& from, const Message& message) {
-            if (std::string(from.peer()) == "good")
-                ASSERT_EQ(say(from, 2, message.tag, unit.got.back().bytes), ErrorCode::none);
-            else if (holds)
-                held.emplace_back(&from, message.token);
-            if (std::string(from.peer()) == "good" || !holds)
-                from.release(message.token);
-        };
-        unit.on_ended = [this](Channel& from) {
-            for (const auto& [channel, token] : std::exchange(held, {}))
-                channel->release(token);
-            ended_peers.insert(from.peer());
-            reason = from.reason();
-        };
-        good = std::make_unique<messaging::Host>(messaging::HostTerms{.socket = adapter.socket(),
-                                                                      .name = "good",
-                                                                      .target = "unit/thing0",
-                                                                      .channel = terms()});
-        until([&] { return good->channel() != nullptr && unit.opened_count == 1; });
-    }
-    ~MessagingHostile() override {
-        raw.reset();
-        good.reset();
-        service.reset();
-        partition->close();
-    }
-
-    void step() {
-        if (service)
-            (void)service->step(unit);
-        (void)good->step(mine);
-        if (raw)
-            raw->step();
-    }
-    template<typename F>
-    void until(F&& f) {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!f()) {
-            step();
-            if (std::chrono::steady_clock::now() > end)
-                throw std::runtime_error("did not come about: " + good->trouble() + unit.why);
-        }
-    }
-    // A raw end that has the unit's Hello, and has said nothing.
-    void come() {
-        raw = std::make_unique<RawMessenger>(adapter.socket(), "bad", executor_of(GetParam()));
-        raw->pair.connect("unit/thing0", 0).value();
-        until([&] { return raw->greeted; });
-    }
-    void come_properly() {
-        come();
-        const int before = unit.opened_count;
-        raw->send(RawMessenger::bytes_of(raw->proper_hello(kService)));
-        until([&] { return unit.opened_count == before + 1; });
-    }
-    // The unit ends the raw end's connection and says this; the good one notices nothing.
-    void expect_ended(const std::string& why, ErrorCode code = ErrorCode::protocol) {
-        until([&] { return unit.ended_count == 1; });
-        EXPECT_EQ(unit.why, why);
-        EXPECT_EQ(reason, code);
-        EXPECT_EQ(ended_peers, std::set<std::string>{"bad"});
-        until([&] { return service->channels().size() == 1; });  // nothing of it is kept
-        // And it notices.
-        until([&] { return raw->ended || raw->pair.state() == abi::QueuePairState::closed; });
-        expect_good_goes_on();
-        raw.reset();
-        unit.ended_count = 0;
-        ended_peers.clear();
-        unit.got.clear();
-    }
-    void expect_good_goes_on() {
-        ASSERT_NE(good->channel(), nullptr);
-        for (const std::size_t length : {std::size_t{10}, std::size_t{60'000}}) {
-            const std::size_t before = mine.got.size();
-            const std::string text(std::min<std::size_t>(length, 900), 'g');
-            until([&] { return say(*good->channel(), 1, 7, text) == ErrorCode::none; });
-            until([&] { return mine.got.size() == before + 1; });
-            EXPECT_EQ(mine.got.back().bytes, text);
-        }
-        EXPECT_EQ(good->connections(), 1U);
-    }
-    [[nodiscard]] static Header header(const std::function<void(Header&)>& change = {}) {
-        Header made{};
-        made.kind = 1;
-        if (change)
-            change(made);
-        return made;
-    }
-
-    LiveAdapter adapter{LiveAdapter::Kind::forked};
-    std::shared_ptr<client::Partition> partition;
-    std::unique_ptr<Service> service;
-    std::unique_ptr<messaging::Host> good;
-    std::unique_ptr<RawMessenger> raw;
-    Keeper unit;
-    Keeper mine;
-    bool holds = false;
-    std::vector<std::pair<Channel*, std::uint32_t>> held;
-    std::set<std::string> ended_peers;
-    ErrorCode reason = ErrorCode::none;
-};
 INSTANTIATE_TEST_SUITE_P(Executors, MessagingHostile, testing::Values("adapter", "direct"),
                          [](const auto& each) { return std::string(each.param); });
 
@@ -157,29 +21,6 @@ struct BadHello {
     std::function<void(Hello&)> change;
     const char* why;
 };
-
-// It says that it has room for more than it has posted receives for.
-TEST_P(MessagingHostile, RoomThatIsNotThereEndsTheConnection) {
-    come();
-    raw->posts = false;
-    const int before = unit.opened_count;
-    Hello hello = raw->proper_hello(kService);
-    hello.messages = 2 * RawMessenger::kReceives;
-    raw->send(RawMessenger::bytes_of(hello));
-    until([&] { return unit.opened_count == before + 1; });
-    const auto& all = service->channels();
-    const auto bad = std::find_if(all.begin(), all.end(), [](const auto& channel) {
-        return channel->peer() == std::string("bad");
-    });
-    ASSERT_NE(bad, all.end());
-    Channel& channel = **bad;
-    until([&] {
-        if (!channel.ended())
-            (void)say(channel, 2, 0, "more");
-        return channel.ended();
-    });
-    expect_ended("the other end has no room for what it offered room for");
-}
 
 TEST_P(MessagingHostile, AHelloThatIsNoneEndsTheConnection) {
     namespace wire = abi::messaging;
@@ -309,113 +150,10 @@ TEST_P(MessagingHostile, AMessageOfImpossibleLengthEndsTheConnection) {
     expect_ended(kLength);
 }
 
-TEST_P(MessagingHostile, CreditThatCannotBeEndsTheConnection) {
-    const std::vector<std::pair<const char*, std::function<void(Header&)>>> all{
-        {"more buffers than fit", [](Header& h) { h.returns = 9; }},
-        {"all buffers", [](Header& h) { h.returns = UINT16_MAX; }},
-        {"a buffer that was never used", [](Header& h) { h.returns = 1; }},
-        {"a buffer that is not there",
-         [](Header& h) {
-             h.returns = 1;
-             h.returned[0] = 4;
-         }},
-        {"no buffer at all",
-         [](Header& h) {
-             h.returns = 8;
-             std::fill(std::begin(h.returned), std::end(h.returned), UINT16_MAX);
-         }},
-        {"consumed one that was not sent", [](Header& h) { h.consumed = 1; }},
-        {"consumed less than nothing", [](Header& h) { h.consumed = UINT32_MAX; }},
-        {"consumed half of all", [](Header& h) { h.consumed = 1U << 31; }},
-    };
-    for (const auto& [what, change] : all) {
-        SCOPED_TRACE(what);
-        for (const std::uint16_t kind : {std::uint16_t{1}, std::uint16_t{0}}) {
-            come_properly();
-            Header made = header(change);
-            made.kind = kind;
-            raw->send(RawMessenger::message(made));
-            expect_ended(kCredit);
-        }
-        come_properly();
-        raw->write(0, RawMessenger::message(header(change), 700), 0);
-        expect_ended(kCredit);
-    }
-}
-
-TEST_P(MessagingHostile, CreditIsGivenBackOnce) {
-    // Two messages and a large one to the raw end; it gives back each once too often.
-    const auto furnished = [&] {
-        come_properly();
-        until([&] { return unit.last != nullptr && std::string(unit.last->peer()) == "bad"; });
-        Channel& channel = *unit.last;
-        for (const std::size_t length : {10U, 10U, 1000U})
-            ASSERT_EQ(say(channel, 2, 0, std::string(length, 'u')), ErrorCode::none);
-        until([&] { return raw->got.size() == 4; });  // with the Hello
-    };
-    furnished();
-    raw->send(RawMessenger::message(header([](Header& h) { h.consumed = 2; })));
-    raw->send(RawMessenger::message(header([](Header& h) { h.consumed = 1; })));
-    expect_ended(kCredit);
-
-    furnished();
-    raw->send(RawMessenger::message(header([](Header& h) { h.consumed = 3; })));
-    expect_ended(kCredit);
-
-    furnished();
-    const auto returned = header([](Header& h) { h.returns = 1; });
-    raw->send(RawMessenger::message(returned));
-    raw->send(RawMessenger::message(returned));
-    expect_ended(kCredit);
-
-    furnished();
-    raw->send(RawMessenger::message(header([](Header& h) { h.returns = 2; })));  // 0 twice
-    expect_ended(kCredit);
-}
-
-TEST_P(MessagingHostile, CreditCarriesNothing) {
-    const char* const behind = "credit with something behind it";
-    for (const std::size_t length : {1U, 400U}) {
-        come_properly();
-        raw->send(RawMessenger::message(Header{}, length));
-        expect_ended(behind);
-    }
-    for (const std::size_t length : {0U, 1U, 1000U}) {
-        come_properly();
-        raw->write(0, RawMessenger::message(Header{}, length), 0);
-        expect_ended(behind);
-    }
-}
-
 TEST_P(MessagingHostile, ASendThatIsLongerThanItsBufferEndsTheConnection) {
     come_properly();
     raw->send(RawMessenger::message(header(), raw->theirs.message_size));
     expect_ended("a message that is longer than its buffer");
-}
-
-TEST_P(MessagingHostile, WhoIgnoresCreditFillsOnlyItsOwnBuffers) {
-    holds = true;
-    come_properly();
-    const std::uint32_t posted = kMessages + kBuffers + abi::messaging::spare_receives(kBuffers);
-    const Header one = header();
-    for (std::uint32_t i = 0; i < 2 * posted; ++i)
-        raw->send(RawMessenger::message(one, 100));
-    until([&] { return held.size() == posted; });
-    expect_good_goes_on();
-    EXPECT_EQ(held.size(), posted);
-    EXPECT_LT(raw->sends_ended, 2 * posted);  // the others wait where they are: at the sender
-    // As it takes them again, the rest comes, and nothing was lost.
-    holds = false;
-    std::size_t got = 0;
-    until([&] {
-        for (const auto& [channel, token] : std::exchange(held, {}))
-            channel->release(token);
-        got = unit.got.size() - std::count_if(unit.got.begin(), unit.got.end(),
-                                              [](const Got& each) { return each.tag == 7; });
-        return got == 2 * posted || unit.ended_count == 1;
-    });
-    EXPECT_EQ(unit.ended_count, 0) << unit.why;
-    expect_good_goes_on();
 }
 
 TEST_P(MessagingHostile, WhoConnectsAgainAndAgainTakesNoMoreThanItsShare) {

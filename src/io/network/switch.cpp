@@ -49,24 +49,6 @@ Result<LearningSwitch> LearningSwitch::make(const SwitchOptions& options) {
     return LearningSwitch(options);
 }
 
-PortCounters& PortCounters::operator+=(const PortCounters& more) noexcept {
-    frames_in += more.frames_in;
-    bytes_in += more.bytes_in;
-    frames_out += more.frames_out;
-    bytes_out += more.bytes_out;
-    lost_out += more.lost_out;
-    broadcast_in += more.broadcast_in;
-    multicast_in += more.multicast_in;
-    forwarded += more.forwarded;
-    flooded += more.flooded;
-    not_learned += more.not_learned;
-    for (std::size_t i = 0; i < dropped.size(); ++i)
-        dropped[i] += more.dropped[i];
-    for (std::size_t i = 0; i < malformed.size(); ++i)
-        malformed[i] += more.malformed[i];
-    return *this;
-}
-
 LearningSwitch::LearningSwitch(const SwitchOptions& options)
     : mtu_(options.mtu), table_(options.table), ports_(kMaxPorts) {}
 

@@ -89,7 +89,6 @@ struct PortCounters {
     std::array<std::uint64_t, kDropReasons> dropped{};
     std::array<std::uint64_t, kFrameVerdicts> malformed{};
 
-    PortCounters& operator+=(const PortCounters& more) noexcept;
     [[nodiscard]] std::uint64_t operator[](DropReason reason) const noexcept {
         return dropped[static_cast<std::size_t>(reason)];
     }
@@ -133,6 +132,8 @@ public:
 
     [[nodiscard]] std::uint32_t mtu() const noexcept { return mtu_; }
     [[nodiscard]] const PortCounters& counters(PortId port) const noexcept;
+    // A new port counts on from these.
+    void count_on(PortId port, const PortCounters& from) noexcept { at(port).counters = from; }
     [[nodiscard]] const MacTable& table() const noexcept { return table_; }
 
 private:

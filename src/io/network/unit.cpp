@@ -82,7 +82,7 @@ void NetworkUnit::join(Guest& guest, const Message& message) noexcept {
         if (port.has_value()) {
             guest.port = *port;
             guest.joined = true;
-            guest.before = recall(guest);
+            switch_.count_on(guest.port, recall(guest));
             by_port_[port->value()] = &guest;
         } else {
             why = port.error().text;
@@ -329,11 +329,8 @@ std::vector<NetworkUnit::PortFigures> NetworkUnit::figures() const {
 }
 
 NetworkUnit::PortFigures NetworkUnit::figures_of(const Guest& guest) const {
-    PortFigures figures{guest.channel->peer(),   guest.mac.to_string(),
-                        guest.port.value(),      guest.channel->executor(),
-                        !guest.channel->ended(), switch_.counters(guest.port)};
-    figures.counters += guest.before;
-    return figures;
+    return {guest.channel->peer(),     guest.mac.to_string(),   guest.port.value(),
+            guest.channel->executor(), !guest.channel->ended(), switch_.counters(guest.port)};
 }
 
 // Figures alone are lost where there is no memory for them.

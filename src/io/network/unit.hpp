@@ -82,7 +82,6 @@ private:
         bool stalled = false;  // what came for it was dropped, and it has not taken anything since
         PortId port{};
         MacAddress mac{};
-        PortCounters before{};  // of its earlier ports
         std::deque<Waiting> waiting{};
     };
     // A frame on its way through.

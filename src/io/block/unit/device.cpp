@@ -54,8 +54,6 @@ std::optional<int> Device::try_at_once(const Order& order) noexcept {
 }
 
 std::optional<int> Device::submit(const Order& order) noexcept {
-    if (image_.truncated())
-        return EIO;
     const bool ring =
         uring_ && (order.operation == Operation::read || order.operation == Operation::write);
     if (ring) {

@@ -31,7 +31,8 @@ public:
     // Does what would not wait for anything here and now: its outcome (errno). None: it is to be
     // submitted.
     [[nodiscard]] std::optional<int> try_at_once(const Order& order) noexcept;
-    // ended() has it later; else the outcome. At most kDepth may be under way.
+    // What try_at_once() has not done: ended() has it later; else the outcome. At most kDepth may
+    // be under way.
     [[nodiscard]] std::optional<int> submit(const Order& order) noexcept;
     // Hands over what was submitted, and looks for what has ended, until the next call.
     [[nodiscard]] std::span<const Ended> ended() noexcept;
